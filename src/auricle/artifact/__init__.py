@@ -1,0 +1,1 @@
+"""Save and load a trained classifier; ONNX export."""

@@ -1,0 +1,1 @@
+"""Layer 1: probe, decode, resample and normalise sound files."""

@@ -1,0 +1,1 @@
+"""Augmentation: `Batch` to `Batch`, drawn from an explicit generator."""

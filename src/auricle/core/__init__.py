@@ -1,0 +1,1 @@
+"""Layer 0: types, units, errors, configuration, registries and safe writing."""

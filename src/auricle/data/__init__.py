@@ -1,0 +1,1 @@
+"""Layer 2: manifests, readers, checks and splits."""

@@ -1,0 +1,1 @@
+"""Layer 1: frame scores to events; label formats in and out."""

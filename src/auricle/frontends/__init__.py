@@ -1,0 +1,10 @@
+"""Front-ends: waveforms to `Features`. Importing this imports no torch."""
+
+from typing import TYPE_CHECKING
+
+from auricle.core.registry import Registry
+
+if TYPE_CHECKING:
+    from auricle.frontends.base import FrontEndPreset
+
+FRONTENDS: "Registry[FrontEndPreset]" = Registry("front-end", __name__, ("logmel", "fbank"))

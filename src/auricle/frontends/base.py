@@ -1,0 +1,62 @@
+"""What every front-end is: waveforms in, `Features` out, batched, on the model's device."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from auricle.core.config import Config
+from auricle.tensors import Features
+
+
+class FrontEndConfig(Config):
+    """Base of every front-end's configuration."""
+
+    sample_rate: int = 32000
+
+
+class FrontEnd(nn.Module):
+    """Base of every front-end.
+
+    A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
+    (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
+    takes) and `frame_count(samples)`. `for_export` gives an equal module whose Fourier transform
+    is a convolution, which every inference engine loads.
+    """
+
+    Config: ClassVar[type[FrontEndConfig]]
+    bins: int
+    frame_period_s: float | None
+    shortest_samples: int
+
+    def __init__(self, config: FrontEndConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sample_rate = config.sample_rate
+
+    def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
+        """Turn `(batch, time)` waveforms of `(batch,)` lengths (samples) into features."""
+        raise NotImplementedError
+
+    def frame_count(self, samples: int) -> int:
+        """Return the number of frames that a waveform of `samples` gives."""
+        raise NotImplementedError
+
+    def samples_for_frames(self, frames: int) -> int:
+        """Return the shortest waveform (samples) that gives at least `frames` frames."""
+        raise NotImplementedError
+
+    def for_export(self) -> "FrontEnd":
+        """Return a front-end with the same numbers that holds no FFT operator."""
+        raise NotImplementedError
+
+    def __call__(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:  # typed for callers
+        """Call `forward`."""
+        return super().__call__(waveforms, lengths_samples)
+
+
+class FrontEndPreset:
+    """A named setting of a front-end: the class and its configuration's values."""
+
+    def __init__(self, build: type[FrontEnd], **values: object) -> None:
+        self.build = build
+        self.config = build.Config.model_validate(values)

@@ -1,0 +1,1 @@
+"""Layer 1: clip metrics with confidence intervals."""

@@ -1,0 +1,10 @@
+"""Models: `Features` to `Output`; one family is one file. Importing this imports no torch."""
+
+from typing import TYPE_CHECKING
+
+from auricle.core.registry import Registry
+
+if TYPE_CHECKING:
+    from auricle.models.base import ModelPreset
+
+MODELS: "Registry[ModelPreset]" = Registry("model", __name__, ("panns",))

@@ -1,0 +1,1 @@
+"""Training: loader, loop, losses, optimisation, cross-validation."""
