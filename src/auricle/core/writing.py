@@ -5,6 +5,7 @@ Outputs go to a temporary name beside the target, are flushed to the disk and re
 
 import csv
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -108,7 +109,7 @@ def write_csv(
 
 
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}

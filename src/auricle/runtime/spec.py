@@ -35,8 +35,9 @@ class ClassifierSpec(Config):
     window's length is padded up to a multiple of; `padding_safe` whether windows of different
     lengths may share a batch without changing each other's scores.
     `short_clips`: `keep` runs a clip shorter than a window at its own length, `pad` appends
-    zeros, `repeat` loops the clip, up to one window. `long_clips`: `windows` scores overlapping windows, `centre` and
-    `start` one window, `whole` the clip at once. `aggregation` combines window probabilities.
+    zeros, `repeat` loops the clip, up to one window. `long_clips`: `windows` scores overlapping
+    windows, `centre` and `start` one window, `whole` the clip at once. `aggregation` combines
+    window probabilities.
     `activation` is applied to logits only (`none` where the network gives probabilities).
     `thresholds` by label (default 0.5) decide what counts as present in multi-label answers and
     events. `frame_period_s` is the time between frame scores (None: the network has none).
@@ -54,7 +55,7 @@ class ClassifierSpec(Config):
     normalise: Normalise = Normalise()
     aggregation: Literal["mean", "max"] = "mean"
     activation: Literal["softmax", "sigmoid", "none"] = "softmax"
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, float] = Field(default_factory=dict)
     frame_period_s: float | None = Field(None, gt=0)
     events: EventSpec = EventSpec()
 
