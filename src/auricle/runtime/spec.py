@@ -1,10 +1,15 @@
-"""`ClassifierSpec`: all that turns raw scores into an answer."""
+"""`ClassifierSpec`: all that turns raw scores into an answer, and the file that carries it."""
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from auricle.core.config import Config
+from auricle.core.config import Config, Tree, validate
+from auricle.core.errors import ArtifactError, ConfigError
+
+FORMAT_VERSION = 1
+"""The version of `config.json` that this Auricle writes and reads."""
 
 
 class Normalise(Config):
@@ -22,8 +27,8 @@ class Normalise(Config):
 class EventSpec(Config):
     """How frame scores become events: limits in seconds (0: no limit)."""
 
-    min_gap_s: float = Field(0.0, ge=0)
-    min_length_s: float = Field(0.0, ge=0)
+    min_gap_s: float = Field(default=0.0, ge=0)
+    min_length_s: float = Field(default=0.0, ge=0)
 
 
 class ClassifierSpec(Config):
@@ -47,8 +52,8 @@ class ClassifierSpec(Config):
     sample_rate: int = Field(gt=0)
     window_s: float = Field(gt=0)
     hop_s: float = Field(gt=0)
-    shortest_samples: int = Field(1, ge=1)
-    length_multiple_samples: int = Field(1, ge=1)
+    shortest_samples: int = Field(default=1, ge=1)
+    length_multiple_samples: int = Field(default=1, ge=1)
     padding_safe: bool = False
     short_clips: Literal["keep", "pad", "repeat"] = "keep"
     long_clips: Literal["windows", "centre", "start", "whole"] = "windows"
@@ -56,7 +61,7 @@ class ClassifierSpec(Config):
     aggregation: Literal["mean", "max"] = "mean"
     activation: Literal["softmax", "sigmoid", "none"] = "softmax"
     thresholds: dict[str, float] = Field(default_factory=dict)
-    frame_period_s: float | None = Field(None, gt=0)
+    frame_period_s: float | None = Field(default=None, gt=0)
     events: EventSpec = EventSpec()
 
     @field_validator("labels")
@@ -65,6 +70,15 @@ class ClassifierSpec(Config):
         if len(set(labels)) != len(labels):
             raise ValueError("labels must differ from one another")
         return labels
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> "ClassifierSpec":
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"hop_s ({self.hop_s}) must not exceed window_s ({self.window_s}): "
+                "the sound between two windows would never be scored"
+            )
+        return self
 
     @model_validator(mode="after")
     def _thresholds_name_labels(self) -> "ClassifierSpec":
@@ -76,3 +90,53 @@ class ClassifierSpec(Config):
     def threshold(self, label: str) -> float:
         """Return the probability at which `label` counts as present."""
         return self.thresholds.get(label, 0.5)
+
+
+class ArtifactConfig(Config):
+    """What `config.json` holds, and the `auricle.config` metadata of an ONNX file.
+
+    `frontend`, `model` and `training` are opaque here: the rooms that need them read them.
+    """
+
+    format_version: int = FORMAT_VERSION
+    spec: ClassifierSpec
+    frontend: Tree = Field(default_factory=dict)
+    model: Tree = Field(default_factory=dict)
+    training: Tree = Field(default_factory=dict)
+
+
+def parse_artifact_config(text: str, where: str) -> ArtifactConfig:
+    """Read the text of a `config.json`; `where` names the file in messages.
+
+    Raises `ArtifactError` when it is not JSON, not Auricle's, of another format version, or
+    breaks a rule of the specification.
+    """
+    try:
+        tree: Any = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ArtifactError(
+            f"{where} is not valid JSON ({error}); save or export it again"
+        ) from None
+    if not isinstance(tree, dict) or "format_version" not in tree:
+        raise ArtifactError(
+            f"{where} was not written by Auricle: it states no format_version. "
+            "Give a folder or ONNX file made by 'auricle train' or 'auricle export'"
+        )
+    _check_version(tree["format_version"], where)
+    try:
+        return validate(ArtifactConfig, tree)
+    except ConfigError as error:
+        raise ArtifactError(f"{where} cannot be used: {error}") from None
+
+
+def _check_version(version: object, where: str) -> None:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ArtifactError(
+            f"{where} states format_version {version!r}; it must be a whole number from 1 to "
+            f"{FORMAT_VERSION}. Save or export it again"
+        )
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{where} was made by a newer Auricle (format_version {version}, this one reads "
+            f"up to {FORMAT_VERSION}); upgrade with: pip install --upgrade auricle"
+        )
