@@ -1,0 +1,151 @@
+"""What every augmentation is: drawn, then applied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from auricle.core.config import Config
+from auricle.tensors import Batch, Features
+
+
+class AugmentationConfig(Config):
+    """Base of every augmentation's configuration."""
+
+    probability: float = Field(0.5, ge=0, le=1, description="chance that a clip is changed")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn for a batch, on the CPU.
+
+    `rows` `(changed,)` are the places in the batch of the clips to change, ascending; every
+    other field holds one row for each of them, in the same order.
+    """
+
+    rows: Tensor
+
+
+C = TypeVar("C", bound=AugmentationConfig)
+D = TypeVar("D", bound=Drawn)
+
+
+class Augmentation(Generic[C, D]):
+    """Base of every augmentation.
+
+    `domain` names the field of the batch that it changes, and with it whether it runs before
+    (`waveform`) or after (`features`) the front-end; `rank` is its place among the others, which
+    no configuration changes. `draw` looks at the shapes and the sample rate of a batch, never at
+    numbers on the device, so that no step waits for an accelerator; how much it takes from the
+    generator (a CPU one) depends on those shapes and the configuration alone. `apply` draws
+    nothing: the same parameters give the same sound on every device. Clips that were not drawn
+    come out bit for bit as they were. Targets change with the sound; frame targets move by
+    whole frames, so they can be off by up to one frame.
+    """
+
+    Config: ClassVar[type[AugmentationConfig]]
+    domain: ClassVar[Literal["waveform", "features"]]
+    rank: ClassVar[int]
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    def draw(self, batch: Batch, generator: Generator) -> D:
+        """Draw the parameters for `batch`."""
+        raise NotImplementedError
+
+    def apply(self, batch: Batch, parameters: D) -> Batch:
+        """Return `batch` changed as `parameters` say; `batch` itself stays as it is."""
+        raise NotImplementedError
+
+    def __call__(self, batch: Batch, generator: Generator) -> Batch:
+        """Draw, then apply; without a clip to change, `batch` itself comes back."""
+        parameters = self.draw(batch, generator)
+        return self.apply(batch, parameters) if len(parameters.rows) else batch
+
+
+class Augmenter:
+    """Augmentations in the order of their ranks, on both sides of the front-end."""
+
+    def __init__(self, parts: "Sequence[Augmentation[Any, Any]]") -> None:
+        self.parts = tuple(sorted(parts, key=lambda part: part.rank))
+
+    def waveform(self, batch: Batch, generator: Generator) -> Batch:
+        """Run the parts that change `batch.waveforms`, before the front-end."""
+        return self._run("waveform", batch, generator)
+
+    def features(self, batch: Batch, generator: Generator) -> Batch:
+        """Run the parts that change `batch.features`, after the front-end."""
+        return self._run("features", batch, generator)
+
+    def _run(self, domain: str, batch: Batch, generator: Generator) -> Batch:
+        for part in self.parts:
+            if part.domain == domain:
+                batch = part(batch, generator)
+        return batch
+
+
+def draw_rows(batch: Batch, probability: float, generator: Generator) -> Tensor:
+    """Draw the places `(changed,)` of the clips to change."""
+    return (torch.rand(len(batch.waveforms), generator=generator) < probability).nonzero()[:, 0]
+
+
+def draw_uniform(batch: Batch, low: float, high: float, generator: Generator) -> Tensor:
+    """Draw one number `(batch,)` in [low, high) for each clip."""
+    return low + (high - low) * torch.rand(len(batch.waveforms), generator=generator)
+
+
+def draw_beta(batch: Batch, alpha: float, generator: Generator) -> Tensor:
+    """Draw one number `(batch,)` of Beta(alpha, alpha) for each clip.
+
+    Torch draws it from its global generator only, so NumPy does, seeded by `generator`.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    drawn = np.random.default_rng(seed).beta(alpha, alpha, len(batch.waveforms))
+    return torch.from_numpy(drawn).float()
+
+
+def draw_partners(batch: Batch, generator: Generator) -> Tensor:
+    """Draw another clip `(batch,)` for each clip; each is drawn once (a clip alone gets itself)."""
+    order = torch.randperm(len(batch.waveforms), generator=generator)
+    partners = torch.empty_like(order)
+    partners[order] = order.roll(1)
+    return partners
+
+
+def features_of(batch: Batch) -> Features:
+    """Return the features of a batch that has been through the front-end."""
+    if batch.features is None:
+        raise ValueError("this augmentation changes features: run the front-end first")
+    return batch.features
+
+
+def with_rows(values: Tensor, rows: Tensor, changed: Tensor) -> Tensor:
+    """Return `values` with `changed` in the place of `rows` of its first axis."""
+    return values.index_copy(0, rows, changed.to(values.dtype))
+
+
+def with_feature_rows(batch: Batch, rows: Tensor, changed: Tensor) -> Batch:
+    """Return `batch` with `changed` in the place of `rows` of its feature values."""
+    features = features_of(batch)
+    return replace(
+        batch, features=replace(features, values=with_rows(features.values, rows, changed))
+    )
+
+
+def below(lengths: Tensor, size: int) -> Tensor:
+    """Return a mask `(n, size)`: whether each place is within the row's length."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def along(per_row: Tensor, values: Tensor, axis: int = -1) -> Tensor:
+    """Shape `(n,)` or `(n, size)` so that it lies along `axis` of `values` `(n, …)`."""
+    shape = [1] * values.ndim
+    shape[0] = per_row.shape[0]
+    if per_row.ndim == 2:
+        shape[axis] = per_row.shape[1]
+    return per_row.reshape(shape)

@@ -1,0 +1,25 @@
+"""Named settings of the `augment` section: part name to options. No torch here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+DEFAULT_PRESET = "standard"
+
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "none": {},
+    # Environmental sound: a clip may start anywhere, and two sounds together are a sound.
+    "standard": {
+        "time_shift": {"probability": 1.0},
+        "gain": {"probability": 1.0, "min_db": -6.0, "max_db": 6.0},
+        "between_class": {"probability": 0.5},
+        "spec_augment": {"probability": 1.0},
+    },
+    # Spoken words: they have a beginning and an end, and their speakers differ in pitch and pace.
+    "speech": {
+        "speed": {"probability": 1.0, "factors": [0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15]},
+        "time_shift": {"probability": 1.0, "max_s": 0.1, "fill": "zeros"},
+        "gain": {"probability": 1.0, "min_db": -6.0, "max_db": 6.0},
+        "noise": {"probability": 0.3, "min_snr_db": 10.0, "max_snr_db": 30.0},
+        "spec_augment": {"probability": 1.0, "max_time_frames": 16, "max_freq_bins": 8},
+    },
+}
