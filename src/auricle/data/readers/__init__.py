@@ -1,0 +1,52 @@
+"""Readers: one way in which labelled sound arrives is one file and one line here."""
+
+from pathlib import Path
+from typing import Protocol
+
+from auricle.core.errors import DataError, nearest
+from auricle.core.registry import Registry
+from auricle.data.config import DataConfig
+from auricle.data.manifest import Manifest
+
+
+class Reader(Protocol):
+    """One layout of a data set. The docstring's first line is what `--help` says of it."""
+
+    def claims(self, path: Path, config: DataConfig) -> bool:
+        """Say whether `path` looks like this layout; `reader=auto` takes the first that does."""
+        ...
+
+    def read(self, path: Path, config: DataConfig) -> Manifest:
+        """Read the clips at `path`. Raises `DataError`."""
+        ...
+
+
+# In the order in which `reader=auto` asks them: a table can hold folds, splits and groups that
+# folders cannot, so where both are there the table is read.
+_MODULES = ("table", "folder")
+READERS: Registry[Reader] = Registry("reader", __name__, _MODULES)
+
+
+def read_dataset(path: str | Path, config: DataConfig) -> Manifest:
+    """Read the clips of a data set: a folder per class, or a CSV or TSV table.
+
+    The choices that were made are in the manifest's `notes`. Raises `DataError` where nothing
+    usable is found and `UnknownName` for a reader that does not exist.
+    """
+    path = Path(path)
+    if not path.exists():
+        parent = path.parent
+        here = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+        guess = nearest(path.name, here)
+        hint = f"; did you mean '{parent / guess}'?" if guess else ""
+        raise DataError(f"data set not found: {path}{hint}")
+    if config.reader != "auto":
+        return READERS[config.reader].read(path, config)
+    for name in _MODULES:
+        reader = READERS[name]
+        if reader.claims(path, config):
+            return reader.read(path, config)
+    raise DataError(
+        f"{path} is no data set: it must be a folder of class folders, a folder with a table, "
+        "or a table (.csv, .tsv) that names sound files and their labels"
+    )

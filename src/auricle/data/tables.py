@@ -1,0 +1,242 @@
+"""Tables of text in (CSV and TSV as people really save them) and out (by suffix)."""
+
+import codecs
+import csv
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auricle.core.errors import ConfigError, DataError, MissingExtra
+from auricle.core.writing import replacing, write_csv
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+_DELIMITERS = (",", "\t", ";")
+_SNIFF_BYTES = 65536
+_PARQUET_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class Table:
+    """A text table on disk: its header and a way to walk its rows without holding them.
+
+    Every row of `rows()` is `(line number, cells)` with exactly one cell per column, stripped
+    of blanks around it; a row with too many cells comes with `cells=None`.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    delimiter: str
+    encoding: str
+
+    def rows(self) -> Iterator[tuple[int, list[str] | None]]:
+        """Walk the rows below the header, blank lines left out. Raises `DataError`."""
+        width = len(self.header)
+        with self.path.open("rb") as file:
+            reader = _reader(_lines(file, self.encoding), self.delimiter)
+            for number, cells in _guarded(reader, self.path, start=True):
+                if not any(cells):
+                    continue
+                if len(cells) > width and any(cells[width:]):
+                    yield number, None
+                else:
+                    yield number, (cells + [""] * width)[:width]
+
+
+def open_table(path: str | Path) -> Table:
+    """Find out encoding, delimiter and header of a CSV or TSV file.
+
+    UTF-8 with or without a BOM and UTF-16 are read; a line that is not UTF-8 is read as
+    Latin-1. The delimiter is the one of comma, tab and semicolon that splits the first lines
+    most evenly. Raises `DataError` when there is no header to be had.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_SNIFF_BYTES)
+    except OSError as error:
+        raise DataError(f"table {path} cannot be read: {error.strerror or error}") from None
+    encoding = _encoding(head)
+    lines = list(_lines(head.splitlines(keepends=True), encoding))
+    if len(head) == _SNIFF_BYTES and len(lines) > 1:
+        lines.pop()  # cut in the middle
+    delimiter = _delimiter(lines, path.suffix.lower())
+    rows = _guarded(_reader(lines, delimiter), path)
+    header = next((cells for _, cells in rows if any(cells)), [])
+    while header and not header[-1]:
+        header.pop()
+    if not header:
+        raise DataError(f"table {path} is empty: its first row must name the columns")
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    if repeated:
+        raise DataError(f"table {path} has two columns called '{repeated[0]}': rename one")
+    return Table(path, tuple(header), delimiter, encoding)
+
+
+def _encoding(head: bytes) -> str:
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # UTF-16 without a mark: text that is mostly ASCII has a zero in every other byte.
+    if head[1:2] == b"\0":
+        return "utf-16-le"
+    if head[:1] == b"\0":
+        return "utf-16-be"
+    return "utf-8"
+
+
+def _lines(raw: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Decode line by line, so that one line saved in another encoding spoils only itself."""
+    if encoding.startswith("utf-16"):
+        # A line feed is two bytes here, so lines are found after decoding.
+        text = codecs.iterdecode(raw, encoding, errors="replace")
+        yield from _relined(text)
+        return
+    first = True
+    for line in raw:
+        if first and line.startswith(codecs.BOM_UTF8):
+            line = line[len(codecs.BOM_UTF8) :]
+        first = False
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            yield line.decode("latin-1")
+
+
+def _relined(pieces: Iterable[str]) -> Iterator[str]:
+    rest = ""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split("\n")
+        for line in whole:
+            yield line + "\n"
+    if rest:
+        yield rest
+
+
+def _delimiter(lines: list[str], suffix: str) -> str:
+    preferred = "\t" if suffix in (".tsv", ".tab") else ","
+
+    def evenness(delimiter: str) -> tuple[float, bool, int]:
+        rows = itertools.islice(csv.reader(lines, delimiter=delimiter), 50)
+        try:
+            widths = [len(row) for row in rows if row]
+        except csv.Error:
+            return (0.0, False, 0)
+        if not widths or widths[0] < 2:
+            return (0.0, delimiter == preferred, 0)
+        same = sum(width == widths[0] for width in widths) / len(widths)
+        return (same, delimiter == preferred, widths[0])
+
+    return max(_DELIMITERS, key=evenness)
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    for row in reader:
+        yield reader.line_num, [cell.strip() for cell in row]
+
+
+def _guarded(
+    rows: Iterator[tuple[int, list[str]]], path: Path, *, start: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Turn what the csv module and the disk raise into `DataError`; `start` drops the header."""
+    number = 0
+    try:
+        for number, cells in rows:
+            if start:
+                start = not any(cells)
+                continue
+            yield number, cells
+    except csv.Error as error:
+        raise DataError(
+            f"table {path} breaks off after line {number}: {error}. Is a quote left open?"
+        ) from None
+    except OSError as error:
+        raise DataError(f"table {path} cannot be read: {error.strerror or error}") from None
+
+
+def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as the suffix of `path` says: `.csv`, `.tsv`, `.jsonl` or `.parquet`.
+
+    The file is whole or absent. Raises `ConfigError` for another suffix, `MissingExtra` for
+    Parquet without pyarrow, `WriteError` when the disk refuses.
+    """
+    table_writer(path)(path, header, rows)
+
+
+Writer = Callable[[str | Path, Sequence[str], Iterable[Sequence[Any]]], None]
+
+
+def table_writer(path: str | Path) -> Writer:
+    """Return what writes a table to `path`; call it early to fail before the work is done.
+
+    Raises as `write_table` does.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise ConfigError(
+            f"output '{path}': the suffix says the form and must be one of {', '.join(_WRITERS)}"
+        )
+    if suffix == ".parquet":
+        _pyarrow()
+    return _WRITERS[suffix]
+
+
+def _write_tsv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    write_csv(path, header, rows, delimiter="\t")
+
+
+def _write_jsonl(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in rows:
+            named = {name: _plain(value) for name, value in zip(header, row, strict=True)}
+            json.dump(named, file, ensure_ascii=False)
+            file.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    """Make a NumPy number a Python one, and NaN (which JSON does not know) None."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _write_parquet(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write in blocks of rows, so that memory stays flat. The first block fixes the types."""
+    arrow, parquet = _pyarrow()
+    rows = iter(rows)
+    schema = writer = None
+    with replacing(path) as temporary:
+        try:
+            while (block := list(itertools.islice(rows, _PARQUET_ROWS))) or writer is None:
+                columns = list(zip(*block, strict=True)) or [()] * len(header)
+                table = arrow.table(
+                    dict(zip(header, map(list, columns), strict=True)), schema=schema
+                )
+                if writer is None:
+                    schema = table.schema
+                    writer = parquet.ParquetWriter(temporary, schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtra("Parquet output", "data") from None
+    return pyarrow, pyarrow.parquet
+
+
+_WRITERS: dict[str, Writer] = {
+    ".csv": write_csv,
+    ".tsv": _write_tsv,
+    ".jsonl": _write_jsonl,
+    ".parquet": _write_parquet,
+}
