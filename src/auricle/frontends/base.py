@@ -1,7 +1,9 @@
 """What every front-end is: waveforms in, `Features` out, batched, on the model's device."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from auricle.core.config import Config
@@ -11,7 +13,7 @@ from auricle.tensors import Features
 class FrontEndConfig(Config):
     """Base of every front-end's configuration."""
 
-    sample_rate: int = 32000
+    sample_rate: int = Field(default=32000, gt=0)
 
 
 class FrontEnd(nn.Module):
@@ -19,14 +21,18 @@ class FrontEnd(nn.Module):
 
     A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
-    takes) and `frame_count(samples)`. `for_export` gives an equal module whose Fourier transform
-    is a convolution, which every inference engine loads.
+    takes), `frame_count(samples)` and `padding_safe` (whether the zeros behind a shorter clip of
+    a batch leave that clip's own frames alone). `for_export` gives an equal module whose Fourier
+    transform is a convolution, which every inference engine loads.
+
+    It holds no entry of a state dict: its constants follow from its configuration.
     """
 
     Config: ClassVar[type[FrontEndConfig]]
     bins: int
     frame_period_s: float | None
     shortest_samples: int
+    padding_safe: bool = False
 
     def __init__(self, config: FrontEndConfig) -> None:
         super().__init__()
@@ -54,9 +60,9 @@ class FrontEnd(nn.Module):
         return super().__call__(waveforms, lengths_samples)
 
 
+@dataclass(frozen=True)
 class FrontEndPreset:
-    """A named setting of a front-end: the class and its configuration's values."""
+    """A named setting of a front-end: the class and its configuration."""
 
-    def __init__(self, build: type[FrontEnd], **values: object) -> None:
-        self.build = build
-        self.config = build.Config.model_validate(values)
+    build: type[FrontEnd]
+    config: FrontEndConfig
