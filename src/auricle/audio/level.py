@@ -1,0 +1,55 @@
+"""The level and the length of a clip."""
+
+from typing import Literal
+
+import numpy as np
+
+from auricle.core.errors import unknown_name
+from auricle.core.types import FloatArray
+from auricle.core.units import db_to_amplitude
+
+
+def set_level(
+    samples: FloatArray,
+    kind: Literal["none", "peak", "rms"],
+    target_db: float = -20.0,
+    max_gain_db: float = 60.0,
+) -> FloatArray:
+    """Scale float32 `(time,)` to a level; silence stays silence, and the input is not changed.
+
+    `none` returns the samples as they are; `peak` scales the largest absolute sample to 1; `rms`
+    scales the root mean square to `target_db` (dB relative to full scale), raising by at most
+    `max_gain_db`; samples may then pass 1, and are not clipped. Raises `UnknownName` for another
+    kind.
+    """
+    if kind == "none":
+        return samples
+    if kind == "peak":
+        peak = max(samples.max(initial=0.0), -samples.min(initial=0.0))
+        return samples / np.float32(peak) if peak > 0 else samples
+    if kind == "rms":
+        # float64: the squares of very quiet samples vanish in float32.
+        power = np.square(samples, dtype=np.float64).sum() / max(1, len(samples))
+        if power == 0:
+            return samples
+        gain = min(db_to_amplitude(target_db) / power**0.5, db_to_amplitude(max_gain_db))
+        return samples * np.float32(gain)
+    raise unknown_name("level", kind, ("none", "peak", "rms"))
+
+
+def pad_to(
+    samples: FloatArray, length_samples: int, how: Literal["zeros", "repeat"] = "zeros"
+) -> FloatArray:
+    """Lengthen float32 `(time,)` to `length_samples`: by zeros at its end, or by looping it.
+
+    What is long enough is returned as it is, never cut. Raises `UnknownName` for another `how`.
+    """
+    if how not in ("zeros", "repeat"):
+        raise unknown_name("padding", how, ("zeros", "repeat"))
+    if len(samples) >= length_samples:
+        return samples
+    if how == "repeat":
+        return np.resize(samples, length_samples)
+    padded = np.zeros(length_samples, dtype=samples.dtype)
+    padded[: len(samples)] = samples
+    return padded
