@@ -74,12 +74,13 @@ class Noise(Augmentation[NoiseConfig, DrawnNoise]):
         rows = parameters.rows.to(device)
         clips, lengths = batch.waveforms[rows], batch.lengths_samples[rows]
         twice = parameters.noise.to(device).repeat(2)
-        noise = twice.unfold(0, size, 1)[parameters.start.to(device)] * below(lengths, size)
-        # Power sums over the length alone: the padding of both is zero.
-        ratio = clips.square().sum(1) / noise.square().sum(1).clamp(min=1e-20)
-        scale = ratio.sqrt() * 10 ** (-parameters.snr_db.to(device) / 20)
-        noisy = clips + scale[:, None] * noise
-        return replace(batch, waveforms=with_rows(batch.waveforms, rows, noisy))
+        noise = twice.unfold(0, size, 1)[parameters.start.to(device)]
+        noise *= below(lengths, size)
+        # Norms over the length alone: the padding of both is zero.
+        ratio = torch.linalg.vector_norm(clips, dim=1)
+        ratio = ratio / torch.linalg.vector_norm(noise, dim=1).clamp(min=1e-10)
+        noise *= (ratio * 10 ** (-parameters.snr_db.to(device) / 20))[:, None]
+        return replace(batch, waveforms=with_rows(batch.waveforms, rows, noise.add_(clips)))
 
 
 def _pink(white: Tensor) -> Tensor:
