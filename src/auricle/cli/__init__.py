@@ -1,1 +1,116 @@
-"""The command line: one thin file per command."""
+"""The command line: one thin file per command. `auricle COMMAND --help` imports no torch."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from auricle.cli.flags import CONFIG_SECTIONS, split_flags, use_flags
+from auricle.core.errors import AuricleError, unknown_name
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+COMMANDS = {
+    "train": "auricle.cli.train:train",
+    "evaluate": "auricle.cli.evaluate:evaluate",
+    "crossval": "auricle.cli.crossval:crossval",
+    "predict": "auricle.cli.predict:predict",
+    "detect": "auricle.cli.detect:detect",
+    "embed": "auricle.cli.embed:embed",
+    "export": "auricle.cli.export:export",
+    "models": "auricle.cli.models:models",
+    "config": "auricle.cli.config:config",
+    "demo": "auricle.cli.demo:demo",
+}
+DATA_COMMANDS = {"check": "auricle.cli.data_check:check"}
+
+INTERRUPTED = 130
+INTERNAL_ERROR = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status (2 for a user's mistake)."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(tokens)
+    except AuricleError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; keep Python from complaining again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("AURICLE_DEBUG"):
+            raise
+        print(  # noqa: T201
+            f"internal error: {type(error).__name__}: {' '.join(str(error).split())} "
+            "(AURICLE_DEBUG=1 shows where)",
+            file=sys.stderr,
+        )
+        return INTERNAL_ERROR
+
+
+def _run(tokens: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    command = _command_of(tokens)
+    rest, flags = split_flags(tokens, command)
+    app = build_app()
+    try:
+        with use_flags(flags):
+            status = app(rest, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise CommandError(" ".join(str(error).split())) from None
+    if command in CONFIG_SECTIONS and _asks_for_help(rest):
+        from auricle.cli.flags import print_keys
+
+        print_keys(command)
+    return status if isinstance(status, int) else 0
+
+
+class CommandError(AuricleError):
+    """The words on the command line are off."""
+
+
+def _command_of(tokens: Sequence[str]) -> str:
+    words = [token for token in tokens[:2] if not token.startswith("-")]
+    if not words:
+        return ""
+    known = [*COMMANDS, "data"]
+    if words[0] not in known:
+        raise unknown_name("command", words[0], known)
+    if words[0] == "data" and len(words) == 2:
+        if words[1] not in DATA_COMMANDS:
+            raise unknown_name("command", f"data {words[1]}", [f"data {n}" for n in DATA_COMMANDS])
+        return f"data {words[1]}"
+    return words[0]
+
+
+def _asks_for_help(tokens: Sequence[str]) -> bool:
+    return "--help" in tokens or "-h" in tokens
+
+
+def build_app() -> "App":
+    """Build the cyclopts application; commands are imported when they are called."""
+    from cyclopts import App
+
+    from auricle import __version__
+
+    app = App(
+        name="auricle",
+        help="Train, judge and run sound classifiers and sound event detectors.",
+        version=__version__,
+        help_format="plaintext",
+    )
+    for name, target in COMMANDS.items():
+        app.command(target, name=name)
+    data = App(name="data", help="Check data sets.", help_format="plaintext")
+    for name, target in DATA_COMMANDS.items():
+        data.command(target, name=name)
+    app.command(data)
+    return app

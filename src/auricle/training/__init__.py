@@ -1,1 +1,1 @@
-"""Training: loader, loop, losses, optimisation, cross-validation."""
+"""Training: loader, loop, losses, optimisation, cross-validation. Imports no torch here."""

@@ -1,0 +1,375 @@
+"""The public API: `load`, `train`, `evaluate`, `export`, `create_model`.
+
+It composes the rooms. Nothing here imports torch before a function that needs it is called, so
+`load("x.onnx")` works on an install without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from auricle.core.config import merge, nest, read_yaml, resolve, validate
+from auricle.core.errors import ArtifactError, AuricleError, ConfigError, DataError, MissingExtra
+from auricle.core.reporting import Reporter, Silent
+from auricle.core.types import Waveform
+
+if TYPE_CHECKING:
+    from auricle.artifact.onnx_export import Exported
+    from auricle.data.config import DataConfig
+    from auricle.evaluation import Result
+    from auricle.models.base import SoundModel
+    from auricle.runtime import Predictor
+    from auricle.training.config import RunConfig
+    from auricle.training.crossval import CrossValidation
+    from auricle.training.run import TrainedRun
+
+EXPORT_EXAMPLES = 8
+
+
+def load(
+    source: str | Path,
+    *,
+    device: Literal["auto", "cpu", "cuda", "mps"] | str = "auto",
+    batch_size: int = 16,
+    hop_s: float | None = None,
+    allow_truncated: bool = False,
+) -> "Predictor":
+    """Load a trained classifier from a run folder, an artifact folder or an `.onnx` file.
+
+    A folder is run with torch; where torch is not installed, its `model.onnx` is used. `hop_s`
+    (seconds between windows of longer sounds) takes the place of the classifier's own.
+    Raises `ArtifactError`, `MissingExtra`.
+    """
+    from auricle.runtime import Predictor
+
+    predictor = _open(Path(source), device)
+    spec = predictor.spec
+    if hop_s is not None:
+        spec = validate(type(spec), {**spec.model_dump(), "hop_s": hop_s})
+    return Predictor(predictor.engine, spec, batch_size=batch_size, allow_truncated=allow_truncated)
+
+
+def _open(path: Path, device: str) -> "Predictor":
+    from auricle.runtime import load_onnx
+
+    if path.is_dir():
+        if find_spec("torch") is not None and find_spec("safetensors") is not None:
+            from auricle.artifact.folder import load_artifact
+            from auricle.training.setup import choose_device
+
+            return load_artifact(path, choose_device(device))
+        if (path / "model.onnx").is_file():
+            return load_onnx(path / "model.onnx")
+        raise MissingExtra(f"running {path} (it holds no model.onnx)", "train")
+    if not path.exists():
+        raise ArtifactError(
+            f"no classifier at {path}: give a run folder, an artifact folder or an .onnx file"
+        )
+    if path.suffix != ".onnx":
+        raise ArtifactError(
+            f"{path} is neither a folder nor an .onnx file: checkpoints of other programs are not "
+            "run (nothing in it was executed)"
+        )
+    return load_onnx(path)
+
+
+def train(
+    data: str | Path,
+    *,
+    model: str | None = None,
+    frontend: str | None = None,
+    epochs: int | None = None,
+    max_steps: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    output: str | Path | None = None,
+    config: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    force: bool = False,
+    quiet: bool = True,
+) -> "TrainedRun":
+    """Train a classifier on a folder of sounds or a table; return the run.
+
+    `options` are dotted keys of the configuration, such as `{"train.learning_rate": 1e-3}`;
+    `config` is a YAML file with any of them. The rest are the short spellings of the command
+    line. Raises `ConfigError`, `DataError`, `WriteError`.
+    """
+    short = {
+        "model.name": model,
+        "frontend.name": frontend,
+        "train.epochs": epochs,
+        "train.max_steps": max_steps,
+        "train.seed": seed,
+        "train.device": device,
+    }
+    given = {key: value for key, value in short.items() if value is not None}
+    return train_run(
+        data,
+        flags={**(options or {}), **given},
+        config=config,
+        output=output,
+        resume=resume,
+        force=force,
+        reporter=None if quiet else _console(),
+    )
+
+
+def train_run(
+    data: str | Path,
+    *,
+    flags: Mapping[str, Any],
+    config: str | Path | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> "TrainedRun":
+    """Train with dotted `flags` on top of a `config` file; see `train`."""
+    from auricle.data import apply_splits, read_dataset
+
+    resolved = _resolve(config, flags)
+    manifest = apply_splits(read_dataset(data, resolved.data), resolved.data, resolved.train.seed)
+    from auricle.training.folder import default_folder
+    from auricle.training.run import train as run_training
+
+    folder = Path(output) if output else default_folder(data, resolved.model["name"])
+    return run_training(
+        manifest,
+        resolved,
+        folder,
+        reporter=reporter or Silent(),
+        command=command_line("train", data, flags),
+        resume=resume,
+        force=force,
+    )
+
+
+def crossval_run(
+    data: str | Path,
+    *,
+    flags: Mapping[str, Any],
+    config: str | Path | None = None,
+    folds: int = 5,
+    output: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> "CrossValidation":
+    """Train and test once per fold; see `auricle.training.crossval.cross_validate`."""
+    from auricle.data import read_dataset
+
+    resolved = _resolve(config, flags)
+    manifest = read_dataset(data, resolved.data)
+    from auricle.training.crossval import cross_validate
+    from auricle.training.folder import default_folder
+
+    folder = Path(output) if output else default_folder(data, resolved.model["name"] + "-crossval")
+    return cross_validate(
+        manifest,
+        resolved,
+        folder,
+        reporter=reporter or Silent(),
+        command=command_line("crossval", data, flags),
+        folds=folds,
+        resume=resume,
+        force=force,
+    )
+
+
+def _resolve(config: str | Path | None, flags: Mapping[str, Any]) -> "RunConfig":
+    from auricle.training.config import RunConfig
+
+    require_torch("training")
+    from auricle.training.setup import resolve_parts
+
+    return resolve_parts(resolve(RunConfig, file=config, flags=flags))
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Path,
+    *,
+    split: str | None = None,
+    output: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    quiet: bool = True,
+) -> "Result":
+    """Judge a classifier on labelled clips; return metrics with their intervals.
+
+    `split` is one of the run's own manifest, so that no clip that it trained on counts; without
+    it, clips that the run trained or chose on are left out. `output` is a folder for
+    `result.json`, `confusion.csv`, `confusion.png` and `scores.csv`. `options` are dotted `data`
+    keys. Raises `ArtifactError`, `DataError`.
+    """
+    return evaluate_run(
+        model,
+        data,
+        split=split,
+        output=output,
+        flags=options or {},
+        device=device,
+        reporter=None if quiet else _console(),
+    ).result
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A result, which clips it is about, and how many could not be read."""
+
+    result: "Result"
+    why: str
+    skipped: int
+
+
+def evaluate_run(
+    model: str | Path,
+    data: str | Path,
+    *,
+    split: str | None = None,
+    output: str | Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    batch_size: int = 16,
+    strict: bool = False,
+    reporter: Reporter | None = None,
+) -> Evaluated:
+    """Judge as `evaluate` does, and say how."""
+    from auricle.data import read_dataset
+    from auricle.evaluation import write_result
+    from auricle.evaluation.judging import judge, score_clips, select_clips
+
+    reporter = reporter or Silent()
+    predictor = load(model, device=device, batch_size=batch_size)
+    run = Path(model) if Path(model).is_dir() else Path(model).parent
+    config = _data_config(run, flags or {})
+    run_manifest = run / "manifest.csv" if (run / "manifest.csv").is_file() else None
+    chosen = select_clips(read_dataset(data, config), run_manifest, split, config)
+    reporter.say(f"judging on {chosen.why}")
+    bad: list[str] = []
+
+    def skip(path: str, error: AuricleError) -> None:
+        bad.append(path)
+        reporter.say(f"skipped {path}: {error}")
+
+    clips, probabilities = score_clips(
+        predictor, chosen.clips, data=config, on_error=None if strict else skip
+    )
+    if not clips:
+        raise DataError(f"none of the {len(chosen.clips)} clips could be read")
+    result = judge(
+        clips,
+        probabilities,
+        predictor.labels,
+        multi_label=config.label_separator is not None,
+        seed=0,
+        config={"data": config.model_dump(mode="json"), "model": str(model)},
+        command=command_line("evaluate", f"{model} {data}", flags or {}),
+    )
+    if output is not None:
+        write_result(Path(output), result)
+        draw_picture(Path(output))
+    return Evaluated(result, chosen.why, len(bad))
+
+
+def draw_picture(folder: Path) -> None:
+    """Draw `confusion.png` from a folder's `result.json` where matplotlib is installed."""
+    if find_spec("matplotlib") is not None:
+        from auricle.report import draw_confusion
+
+        draw_confusion(folder / "result.json", folder / "confusion.png")
+
+
+def _data_config(run: Path, flags: Mapping[str, Any]) -> "DataConfig":
+    """Return how the run read its data, with `flags` on top."""
+    from auricle.data.config import DataConfig
+
+    tree = read_yaml(run / "config.yaml") if (run / "config.yaml").is_file() else {}
+    given = nest(flags).get("data", {})
+    return validate(DataConfig, merge(tree.get("data", {}), given), prefix="data")
+
+
+def export(model: str | Path, output: str | Path) -> Path:
+    """Write a run or artifact folder as one ONNX file; return its path.
+
+    The file is checked against the classifier on real clips of the run's manifest, where they
+    are still there. Raises `ArtifactError`, `MissingExtra`, `ExportError`.
+    """
+    return export_checked(model, output).path
+
+
+def export_checked(
+    model: str | Path, output: str | Path, examples: Sequence[str | Path] | None = None
+) -> "Exported":
+    """Export as `export` does and say how the check went; `examples` are sound files."""
+    require_torch("ONNX export")
+    from auricle.artifact.folder import load_classifier
+    from auricle.artifact.onnx_export import export_onnx
+
+    classifier, config = load_classifier(model)
+    clips = example_clips(model, config.spec.sample_rate, examples)
+    return export_onnx(classifier, config, Path(output), clips)
+
+
+def example_clips(
+    model: str | Path, sample_rate: int, paths: Sequence[str | Path] | None = None
+) -> list[Waveform]:
+    """Return real sounds to compare two forms of a classifier on: `paths`, or the run's own."""
+    from auricle import audio
+    from auricle.data import read_manifest
+
+    manifest = Path(model) / "manifest.csv"
+    if paths is None:
+        if not manifest.is_file():
+            return []
+        clips = read_manifest(manifest).clips
+        step = max(1, len(clips) // EXPORT_EXAMPLES)
+        paths = [clip.path for clip in clips[::step][:EXPORT_EXAMPLES]]
+        paths = [path for path in paths if Path(path).is_file()]
+    return [audio.load(path, sample_rate, allow_truncated=True) for path in paths]
+
+
+def create_model(
+    name: str,
+    classes: int,
+    *,
+    bins: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> "SoundModel":
+    """Return an untrained network by name, a plain torch module from `Features` to `Output`.
+
+    `classes=0` builds no head: the network gives embeddings only. `bins` is the number of feature
+    rows (default: that of the model's own front-end); `options` are keys of the model's section.
+    Raises `UnknownName`, `ConfigError`, `MissingExtra`.
+    """
+    require_torch("a network")
+    from auricle.artifact.parts import build_frontend, build_model
+    from auricle.models import MODELS
+
+    if classes < 0:
+        raise ConfigError(f"classes must be 0 (no head) or more, got {classes}")
+    if bins is None:
+        bins = build_frontend({"name": MODELS[name].frontend}).bins
+    return build_model({"name": name, **nest(options or {})}, bins=bins, classes=classes)
+
+
+def require_torch(what: str) -> None:
+    """Raise `MissingExtra` where the extra `train` is not installed."""
+    for module in ("torch", "accelerate", "safetensors"):
+        if find_spec(module) is None:
+            raise MissingExtra(what, "train")
+
+
+def command_line(command: str, data: str | Path, flags: Mapping[str, Any]) -> str:
+    """Write the command that does the same, as it is kept with results."""
+    options = " ".join(f"--{key} {value}" for key, value in flags.items())
+    return f"auricle {command} {data} {options}".strip()
+
+
+def _console() -> Reporter:
+    from auricle.report.console import ConsoleReporter
+
+    return ConsoleReporter()

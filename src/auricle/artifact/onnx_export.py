@@ -1,0 +1,146 @@
+"""ONNX export: front-end inside, Fourier transform as convolution, dynamic batch and time."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from auricle.artifact.classifier import Classifier, TorchEngine
+from auricle.artifact.folder import config_text
+from auricle.core.errors import AuricleError, MissingExtra
+from auricle.core.types import FloatArray, Waveform
+from auricle.core.writing import replacing
+from auricle.runtime.onnx_engine import OnnxEngine
+from auricle.runtime.predictor import Predictor
+from auricle.runtime.spec import ArtifactConfig
+
+METADATA_KEY = "auricle.config"
+OPSET = 18
+TOLERANCE = 1e-4
+
+
+class ExportError(AuricleError):
+    """The exported file does not give the classifier's scores."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported file, and its largest difference in probability over `clips` clips."""
+
+    path: Path
+    difference: float
+    clips: int
+
+
+class _Graph(nn.Module):
+    """The outputs that exist, by name, as the exporter wants them."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> dict[str, Tensor]:
+        output = self.classifier(waveforms, lengths_samples)
+        named = {
+            "scores": output.scores,
+            "frame_scores": output.frame_scores,
+            "embedding": output.embedding,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def export_onnx(
+    classifier: Classifier,
+    config: ArtifactConfig,
+    path: str | Path,
+    examples: Sequence[Waveform] = (),
+) -> Exported:
+    """Write `classifier` as an ONNX file and check it against itself.
+
+    The file's scores are compared with the classifier's on `examples` (real clips where the
+    caller has some) and on a noise of the shortest length. Raises `ExportError` when it exceeds 1e-4 (the file is not left
+    behind), `MissingExtra` without onnx.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise MissingExtra("ONNX export", "train") from None
+    # A copy: the caller's network may be in training on another device.
+    model = copy.deepcopy(classifier.model).cpu()
+    graph = _Graph(Classifier(classifier.frontend.for_export().cpu(), model)).eval()
+    with replacing(path) as temporary:
+        _write(graph, classifier.shortest_samples, config, temporary)
+        difference = _largest_difference(classifier, config, temporary, examples)
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"the exported file's scores differ by {difference:.1e} from the classifier's "
+                f"(allowed: {TOLERANCE:.0e}); it was not written to {path}"
+            )
+    return Exported(Path(path), difference, len(examples) + 1)
+
+
+def _write(graph: _Graph, shortest: int, config: ArtifactConfig, path: Path) -> None:
+    # An example batch of one would be baked in as a fixed batch.
+    length = max(2 * shortest, config.spec.sample_rate)
+    example = (torch.zeros(2, length), torch.full((2,), length))
+    with torch.no_grad():
+        names = list(graph(*example))
+    batch = torch.export.Dim("batch", min=1)
+    time = torch.export.Dim("time", min=shortest)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            graph,
+            example,
+            dynamo=True,
+            input_names=["waveforms", "lengths_samples"],
+            output_names=names,
+            dynamic_shapes={"waveforms": {0: batch, 1: time}, "lengths_samples": {0: batch}},
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # dynamo=True always returns a program
+    program.model.metadata_props[METADATA_KEY] = config_text(config)
+    program.save(str(path), external_data=False)
+
+
+def _largest_difference(
+    classifier: Classifier, config: ArtifactConfig, path: Path, examples: Sequence[Waveform]
+) -> float:
+    noise = np.random.default_rng(0).normal(0, 0.1, classifier.shortest_samples)
+    shortest = Waveform(noise.astype(np.float32), config.spec.sample_rate)
+    clips = [shortest, *examples]
+    ours = Predictor(TorchEngine(classifier), config.spec)
+    theirs = Predictor(OnnxEngine(path), config.spec)
+    pairs = zip(ours.score_many(clips), theirs.score_many(clips), strict=True)
+    return max(_difference(a, b) for a, b in pairs)
+
+
+def _difference(ours: FloatArray, theirs: FloatArray) -> float:
+    return float(np.abs(ours - theirs).max())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's remarks about its own internals from the user."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,45 @@
+"""Build a front-end and a network from the sections of a configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from auricle.core.config import merge, validate
+from auricle.frontends import FRONTENDS
+from auricle.frontends.base import FrontEnd
+from auricle.models import MODELS
+from auricle.models.base import ModelPreset, SoundModel
+
+Section = Mapping[str, Any]
+
+
+def resolve_frontend(section: Section) -> dict[str, Any]:
+    """Spell out a front-end section: its name and every option. Raises `ConfigError`."""
+    preset = FRONTENDS[section["name"]]
+    values = merge(preset.config.model_dump(mode="json"), _options(section))
+    config = validate(preset.build.Config, values, prefix="frontend")
+    return {"name": section["name"], **config.model_dump(mode="json")}
+
+
+def resolve_model(section: Section) -> dict[str, Any]:
+    """Spell out a model section: its name and every option. Raises `ConfigError`."""
+    preset = MODELS[section["name"]]
+    values = merge(preset.config.model_dump(mode="json"), _options(section))
+    config = validate(preset.family.Config, values, prefix="model")
+    return {"name": section["name"], **config.model_dump(mode="json")}
+
+
+def build_frontend(section: Section) -> FrontEnd:
+    """Build the front-end that a section names."""
+    preset = FRONTENDS[section["name"]]
+    return preset.build(validate(preset.build.Config, _options(resolve_frontend(section))))
+
+
+def build_model(section: Section, *, bins: int, classes: int) -> SoundModel:
+    """Build the network that a section names, for `bins` feature rows; 0 classes: no head."""
+    preset: ModelPreset = MODELS[section["name"]]
+    config = validate(preset.family.Config, _options(resolve_model(section)))
+    return preset.family(config, bins=bins, classes=classes)
+
+
+def _options(section: Section) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key != "name"}

@@ -1,0 +1,56 @@
+"""`auricle crossval DATA`."""
+
+from pathlib import Path
+
+from auricle.cli.files import show_result
+from auricle.cli.flags import RunFlags
+from auricle.cli.outcome import say_next, skip_status, start_reporter
+
+
+def crossval(
+    data: Path,
+    /,
+    *,
+    run: RunFlags = RunFlags(),
+    folds: int = 5,
+    output: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    allow_skips: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Train and test once per fold; one honest figure over all clips.
+
+    Parameters
+    ----------
+    data
+        A folder with one folder per class, or a CSV/TSV table.
+    folds
+        How many folds to make where the data names none.
+    output
+        Folder for fold_N/, scores.csv and result.json (default: runs/<data>-<model>-crossval-<n>).
+    resume
+        Go on where a stopped cross-validation was; finished folds are kept.
+    force
+        Replace the runs in --output.
+    allow_skips
+        End with status 0 even if clips had to be left out.
+    quiet
+        Say nothing but errors and the result.
+    """
+    from auricle.api import crossval_run, draw_picture
+
+    done = crossval_run(
+        data,
+        flags=run.dotted(),
+        config=run.config,
+        folds=folds,
+        output=output,
+        resume=resume,
+        force=force,
+        reporter=start_reporter(quiet),
+    )
+    draw_picture(done.folder)
+    show_result(done.result, done.folder)
+    say_next(f"next: auricle train {data} (on everything), then auricle export")
+    return skip_status(len(done.bad), allow_skips)

@@ -1,0 +1,29 @@
+"""`auricle export MODEL OUT`."""
+
+from pathlib import Path
+
+from auricle.cli.outcome import say_next
+
+
+def export(model: Path, output: Path, /, *, examples: list[Path] | None = None) -> int:
+    """Write a trained classifier as one ONNX file with its preprocessing inside.
+
+    Parameters
+    ----------
+    model
+        Run folder or artifact folder.
+    output
+        The .onnx file to write.
+    examples
+        Sound files to compare the two on (default: clips of the run's own manifest).
+    """
+    from auricle.api import export_checked
+
+    checked = export_checked(model, output, examples=examples)
+    megabytes = checked.path.stat().st_size / 1e6
+    say_next(
+        f"{checked.path}: {megabytes:.1f} MB; probabilities differ by at most "
+        f"{checked.difference:.1e} from the classifier's on {checked.clips} clips"
+    )
+    say_next(f"next: auricle predict {checked.path} FILES (torch is not needed)")
+    return 0

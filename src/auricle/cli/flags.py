@@ -1,0 +1,165 @@
+"""Configuration on the command line: short flags, dotted flags, `--config`."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from auricle.core.config import parse_value
+from auricle.core.errors import ConfigError, nearest
+
+SECTIONS = ("data", "frontend", "augment", "model", "train")
+CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
+    "train": SECTIONS,
+    "crossval": SECTIONS,
+    "config": SECTIONS,
+    "demo": SECTIONS,
+    "evaluate": ("data",),
+    "data check": ("data",),
+}
+"""Which sections of the configuration a command takes as dotted flags."""
+
+_DOTTED = re.compile(r"^--([A-Za-z_-]+)\.([^=]+)(?:=(.*))?$", re.DOTALL)
+_flags: ContextVar[Mapping[str, Any]] = ContextVar("flags")
+
+
+def split_flags(tokens: Sequence[str], command: str) -> tuple[list[str], dict[str, Any]]:
+    """Take `--section.key value` out of `tokens`; return the rest and the dotted keys.
+
+    Raises `ConfigError` for a section that the command does not take.
+    """
+    rest: list[str] = []
+    flags: dict[str, Any] = {}
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        position += 1
+        match = _DOTTED.match(token)
+        if token == "--":
+            return [*rest, *tokens[position - 1 :]], flags
+        if match is None:
+            rest.append(token)
+            continue
+        _require_section(match[1], match[2], command)
+        if match[3] is not None:
+            value: Any = parse_value(match[3])
+        elif position < len(tokens) and not tokens[position].startswith("--"):
+            value = parse_value(tokens[position])
+            position += 1
+        else:
+            value = True
+        flags[f"{match[1]}.{match[2]}"] = value
+    return rest, flags
+
+
+def _require_section(section: str, key: str, command: str) -> None:
+    allowed = CONFIG_SECTIONS.get(command, ())
+    if section in allowed:
+        return
+    if not allowed:
+        raise ConfigError(f"'auricle {command}' takes no --{section}.{key}")
+    guess = nearest(section, allowed)
+    hint = f"did you mean '--{guess}.{key}'?" if guess else f"sections: {', '.join(allowed)}"
+    raise ConfigError(f"unknown option '--{section}.{key}'; {hint}")
+
+
+@contextmanager
+def use_flags(flags: Mapping[str, Any]) -> Iterator[None]:
+    """Hand dotted flags to the command that is called inside the block."""
+    token = _flags.set(flags)
+    try:
+        yield
+    finally:
+        _flags.reset(token)
+
+
+def dotted_flags() -> dict[str, Any]:
+    """Return the dotted flags of the command being run."""
+    return dict(_flags.get({}))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunFlags:
+    """Short spellings of the keys that people change most.
+
+    Parameters
+    ----------
+    model
+        Network, see `auricle models` (key model.name).
+    frontend
+        Front-end (key frontend.name; default: the model's own).
+    epochs
+        Passes over the training clips (key train.epochs).
+    max_steps
+        Stop after this many steps (key train.max_steps).
+    seed
+        Seed of every draw (key train.seed).
+    device
+        auto, cpu, cuda or mps (key train.device).
+    audio_root
+        Folder that relative paths of a table start from (key data.audio_root).
+    config
+        YAML file with any of the keys; flags win over it.
+    """
+
+    model: str | None = None
+    frontend: str | None = None
+    epochs: int | None = None
+    max_steps: int | None = None
+    seed: int | None = None
+    device: str | None = None
+    audio_root: str | None = None
+    config: Annotated[Path | None, Parameter(name="--config")] = None
+
+    def dotted(self) -> dict[str, Any]:
+        """Return all flags given, short and dotted, as dotted keys."""
+        short = {
+            "model.name": self.model,
+            "frontend.name": self.frontend,
+            "train.epochs": self.epochs,
+            "train.max_steps": self.max_steps,
+            "train.seed": self.seed,
+            "train.device": self.device,
+            "data.audio_root": self.audio_root,
+        }
+        given = {key: value for key, value in short.items() if value is not None}
+        dotted = dotted_flags()
+        for key in given.keys() & dotted.keys():
+            if str(given[key]) != str(dotted[key]):
+                raise ConfigError(f"--{key} and its short flag disagree: give one of them")
+        return {**dotted, **given}
+
+
+def print_keys(command: str) -> None:
+    """List the configuration keys that a command takes as dotted flags."""
+    from rich.console import Console
+
+    from auricle.report.console import make_table
+    from auricle.training.config import RunConfig
+
+    rows = []
+    for section in CONFIG_SECTIONS[command]:
+        annotation = RunConfig.model_fields[section].annotation
+        fields = getattr(annotation, "model_fields", {})
+        rows += [
+            [f"--{section}.{name}", _shown(field.default), field.description or ""]
+            for name, field in fields.items()
+        ]
+    console = Console(highlight=False)
+    console.print(make_table("Configuration keys", ["flag", "default", "what it is"], rows))
+    if "model" in CONFIG_SECTIONS[command]:
+        console.print(
+            "--model.KEY, --frontend.KEY and --augment.PART.KEY set options of the parts in use: "
+            "'auricle config' lists them.",
+            markup=False,
+        )
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,53 @@
+"""`auricle train DATA`."""
+
+from pathlib import Path
+
+from auricle.cli.flags import RunFlags
+from auricle.cli.outcome import say_next, skip_status, start_reporter
+
+
+def train(
+    data: Path,
+    /,
+    *,
+    run: RunFlags = RunFlags(),
+    output: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    allow_skips: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Train a classifier on a folder of sounds or a table of labels.
+
+    Parameters
+    ----------
+    data
+        A folder with one folder per class, or a CSV/TSV table (path,label[,fold][,split][,group]).
+    output
+        Run folder to write (default: runs/<data>-<model>-<n>).
+    resume
+        Go on from the last checkpoint in --output; without one, start afresh.
+    force
+        Replace the run in --output.
+    allow_skips
+        End with status 0 even if clips had to be left out.
+    quiet
+        Say nothing but errors and the result.
+    """
+    from auricle.api import train_run
+    from auricle.training.announce import figure_sentence
+
+    trained = train_run(
+        data,
+        flags=run.dotted(),
+        config=run.config,
+        output=output,
+        resume=resume,
+        force=force,
+        reporter=start_reporter(quiet),
+    )
+    if trained.result is not None:
+        say_next(f"{trained.judged_on}: {figure_sentence(trained.result)}")
+    say_next(f"saved: {trained.folder}")
+    say_next(f"next: auricle predict {trained.folder} FILES")
+    return skip_status(len(trained.bad), allow_skips)

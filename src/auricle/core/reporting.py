@@ -1,0 +1,55 @@
+"""How long work tells people what it does, without knowing whether they sit at a terminal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """A piece of work under way."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Say that `steps` more are done; `note` is shown beside the time left."""
+        ...
+
+
+class Reporter(Protocol):
+    """Where messages, tables and progress go."""
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        ...
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write a table."""
+        ...
+
+    def progress(self, what: str, total: int) -> "ProgressContext":
+        """Start a piece of work of `total` steps."""
+        ...
+
+
+class ProgressContext(Protocol):
+    """A context manager around a `Progress`."""
+
+    def __enter__(self) -> Progress: ...
+
+    def __exit__(self, *exception: Any) -> bool | None: ...
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def say(self, text: str) -> None:
+        """Drop the line."""
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Drop the table."""
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Progress]:
+        """Do the work in silence."""
+        yield self
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Drop the step."""

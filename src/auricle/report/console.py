@@ -1,0 +1,104 @@
+"""Messages, tables and progress on a terminal; timestamped lines where there is none."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from auricle.core.reporting import Progress as ProgressLike
+from auricle.core.units import format_duration
+
+LINE_EVERY_S = 10.0
+
+
+class ConsoleReporter:
+    """Writes for people, to standard error by default so that results stay alone on stdout."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Write a line, with the time before it where there is no terminal."""
+        stamp = "" if self.console.is_terminal else time.strftime("%H:%M:%S ")
+        self.console.print(f"{stamp}{text}", markup=False)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write a table; numbers stand to the right."""
+        self.console.print(make_table(title, header, rows))
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[ProgressLike]:
+        """Show a bar with time left, or a line now and then where there is no terminal."""
+        if not self.console.is_terminal:
+            yield _Lines(self, what, total)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            yield _Bar(bars, bars.add_task(what, total=total, note=""))
+
+
+class _Bar:
+    def __init__(self, bars: Progress, task: Any) -> None:
+        self._bars = bars
+        self._task = task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._bars.update(self._task, advance=steps, **({"note": note} if note else {}))
+
+
+class _Lines:
+    def __init__(self, reporter: ConsoleReporter, what: str, total: int) -> None:
+        self._reporter = reporter
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._last < LINE_EVERY_S:
+            return
+        self._last = now
+        left_s = (now - self._started) / self._done * (self._total - self._done)
+        self._reporter.say(
+            f"{self._what}: {self._done} of {self._total}, {format_duration(left_s)} left {note}"
+        )
+
+
+def make_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Build a rich table; columns of numbers are right-aligned."""
+    table = Table(title=title or None, title_justify="left")
+    for index, name in enumerate(header):
+        numeric = all(isinstance(row[index], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(format_cell(cell) for cell in row))
+    return table
+
+
+def format_cell(cell: Any) -> str:
+    """Write one value for people; markup in file names is not obeyed."""
+    if isinstance(cell, float):
+        return f"{cell:.4f}"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return str(cell).replace("[", "\\[")

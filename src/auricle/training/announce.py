@@ -1,0 +1,109 @@
+"""What a run says: what was given, what will be trained, what came out."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from auricle.artifact.classifier import Classifier
+from auricle.artifact.summary import summarise
+from auricle.core.reporting import Reporter
+from auricle.data import Manifest
+from auricle.evaluation import Result, worst_confusion
+from auricle.training.clips import BadClip
+from auricle.training.config import RunConfig
+
+SPLITS = ("train", "validation", "test")
+
+
+def announce_start(
+    reporter: Reporter, manifest: Manifest, config: RunConfig, folder: Path, command: str
+) -> None:
+    """Say what was given, where the resolved config is, and how the clips are split."""
+    reporter.say(f"given: {command}")
+    reporter.say(f"config: {folder / 'config.yaml'}")
+    for note in manifest.notes:
+        reporter.say(f"data: {note}")
+    counts = {
+        split: Counter(
+            label for clip in manifest.clips if clip.split == split for label in clip.labels
+        )
+        for split in SPLITS
+    }
+    used = [split for split in SPLITS if counts[split]]
+    rows = [[label, *(counts[split][label] for split in used)] for label in manifest.labels]
+    clips = [sum(clip.split == split for clip in manifest.clips) for split in used]
+    reporter.table("clips per class", ["class", *used], [*rows, ["all", *clips]])
+
+
+def announce_network(reporter: Reporter, classifier: Classifier, config: RunConfig) -> None:
+    """Show the network: layers, output shapes, parameters, multiply-adds and memory."""
+    assert config.data.clip_s is not None  # resolve_parts fills it
+    summary = summarise(classifier, config.data.clip_s)
+    rows = [
+        [
+            layer.name,
+            layer.kind,
+            " x ".join(map(str, layer.output_shape)),
+            layer.parameters,
+            f"{layer.multiply_adds / 1e6:.1f} M",
+        ]
+        for layer in summary.layers
+    ]
+    name = f"{config.frontend['name']} -> {config.model['name']}"
+    reporter.table(name, ["layer", "kind", "output", "parameters", "multiply-adds"], rows)
+    activations_mb = summary.activations_mb * config.train.batch_size
+    reporter.say(
+        f"{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:.1f} M multiply-adds for "
+        f"a clip of {summary.seconds:g} s; weights {summary.weights_mb:.1f} MB, activations of a "
+        f"training batch about {activations_mb:.0f} MB"
+    )
+
+
+def announce_bad(reporter: Reporter, bad: Sequence[BadClip]) -> None:
+    """Count the clips that were left out and name the first few."""
+    if bad:
+        reporter.say(f"{len(bad)} clips were left out:")
+        for clip in bad[:5]:
+            reporter.say(f"  {clip.reason}")
+
+
+def figure_sentence(result: Result) -> str:
+    """Write the main figure with its interval, count and worst confusion."""
+    name, metric = result.main_metric, result.metrics[result.main_metric]
+    by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
+    sentence = (
+        f"{name} {metric.value:.4f}, 95 % interval {metric.low:.4f} to {metric.high:.4f} "
+        f"(bootstrap over {by})"
+    )
+    worst = worst_confusion(result)
+    return f"{sentence}; worst confusion: {worst}" if worst else sentence
+
+
+def make_card(
+    config: RunConfig,
+    manifest: Manifest,
+    command: str,
+    result: Result | None,
+    judged_on: str | None,
+) -> str:
+    """Write the model card: what it is, what it was trained on, its measured figures."""
+    lines = [
+        "# Sound classifier",
+        "",
+        f"{config.model['name']} on {config.frontend['name']} features, "
+        f"{config.frontend['sample_rate']} Hz, {len(manifest.labels)} classes: "
+        f"{', '.join(manifest.labels)}.",
+        "",
+        f"Trained with Auricle: `{command}` (seed {config.train.seed}).",
+        "",
+    ]
+    if result is None:
+        lines.append("It was not judged: no clips were kept for that.")
+    else:
+        lines += [f"On the {judged_on} clips, {figure_sentence(result)}.", ""]
+        lines += ["| metric | value | 95 % interval |", "|---|---|---|"]
+        lines += [
+            f"| {name} | {metric.value:.4f} | {metric.low:.4f} to {metric.high:.4f} |"
+            for name, metric in result.metrics.items()
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,103 @@
+"""Cross-validation: every fold is the test part once; resumes fold by fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from auricle.core.errors import ConfigError, DataError
+from auricle.core.reporting import Reporter
+from auricle.core.types import FloatArray
+from auricle.data import Manifest, apply_splits, assign_folds
+from auricle.evaluation import Result, read_scores, write_result
+from auricle.evaluation.judging import judge
+from auricle.training.announce import figure_sentence
+from auricle.training.clips import BadClip
+from auricle.training.config import RunConfig
+from auricle.training.run import train
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The result over all folds' test clips, and the clips that were left out."""
+
+    folder: Path
+    result: Result
+    bad: tuple[BadClip, ...]
+
+
+def cross_validate(
+    manifest: Manifest,
+    config: RunConfig,
+    folder: Path,
+    *,
+    reporter: Reporter,
+    command: str,
+    folds: int = 5,
+    resume: bool = False,
+    force: bool = False,
+) -> CrossValidation:
+    """Train once per fold, test on it, and judge all test clips together.
+
+    Folds are those of the fold column, else `folds` stratified (and grouped) ones. The weights of
+    a fold are chosen on validation clips out of its training folds. `fold_N/` are run folders; a
+    finished one is not trained again with `resume`. Raises what `train` raises.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (resume or force):
+        raise ConfigError(
+            f"--output {folder} is not empty: use --resume to go on with it, --force to replace "
+            "the runs in it, or another folder"
+        )
+    manifest = assign_folds(manifest, config.data, config.train.seed, count=folds)
+    names = sorted({clip.fold for clip in manifest.clips if clip.fold is not None}, key=_natural)
+    if len(names) < 2:
+        raise DataError(f"cross-validation needs at least two folds, found {len(names)}")
+    bad: list[BadClip] = []
+    for number, name in enumerate(names, start=1):
+        reporter.say(f"fold {name} ({number} of {len(names)})")
+        data = config.data.model_copy(update={"test_fold": name})
+        run = train(
+            apply_splits(manifest, data, config.train.seed),
+            config.model_copy(update={"data": data}),
+            folder / f"fold_{name}",
+            reporter=reporter,
+            command=f"{command} (fold {name})",
+            resume=resume,
+            force=force,
+        )
+        bad += run.bad
+        if run.result is not None:
+            reporter.say(f"fold {name}: {figure_sentence(run.result)}")
+    result = _judge_all(manifest, config, folder, names, command)
+    write_result(folder, result)
+    return CrossValidation(folder, result, tuple(bad))
+
+
+def _judge_all(
+    manifest: Manifest, config: RunConfig, folder: Path, names: list[str], command: str
+) -> Result:
+    rows: dict[str, FloatArray] = {}
+    for name in names:
+        rows.update(_scores_of(folder / f"fold_{name}" / "test", manifest.labels))
+    clips = [clip for clip in manifest.clips if clip.path in rows]
+    return judge(
+        clips,
+        np.stack([rows[clip.path] for clip in clips]),
+        manifest.labels,
+        multi_label=manifest.multi_label,
+        seed=config.train.seed,
+        config=config.model_dump(mode="json"),
+        command=command,
+    )
+
+
+def _scores_of(folder: Path, labels: tuple[str, ...]) -> Mapping[str, FloatArray]:
+    table = read_scores(folder)
+    if tuple(table.labels) != labels:
+        raise DataError(f"{folder}: its classes are not those of the data; start with --force")
+    return dict(zip(table.paths, table.probabilities, strict=True))
+
+
+def _natural(name: str) -> tuple[int, str]:
+    return (int(name), "") if name.isdigit() else (10**9, name)

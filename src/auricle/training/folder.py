@@ -1,0 +1,89 @@
+"""The run folder: fresh, forced or resumed."""
+
+import difflib
+import shutil
+from pathlib import Path
+
+from auricle.core.config import to_yaml
+from auricle.core.errors import ConfigError, DataError
+from auricle.core.types import Clip
+from auricle.core.writing import write_text
+from auricle.data import Manifest, read_manifest, write_manifest
+from auricle.training.config import RunConfig
+
+RUN_FILES = (
+    "config.yaml",
+    "manifest.csv",
+    "log.csv",
+    "config.json",
+    "model.safetensors",
+    "model.onnx",
+    "README.md",
+)
+RUN_FOLDERS = ("checkpoints", "test", "validation")
+
+
+def default_folder(data: str | Path, model: str, root: Path = Path("runs")) -> Path:
+    """Return the first free `runs/<data>-<model>-<n>`."""
+    stem = f"{Path(data).resolve().stem}-{model}"
+    number = 1
+    while (root / f"{stem}-{number}").exists():
+        number += 1
+    return root / f"{stem}-{number}"
+
+
+def prepare_folder(
+    folder: Path, config: RunConfig, manifest: Manifest, *, resume: bool, force: bool
+) -> None:
+    """Make the run folder ready and write `config.yaml` and `manifest.csv` into it.
+
+    Raises `ConfigError` when it is not empty (without `resume` or `force`) or when a resumed run's
+    configuration differs, `DataError` when its clips do.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--output {folder} is a file; name a folder")
+    if resume and (folder / "config.yaml").is_file():
+        _require_same(folder, config, manifest)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        if not force and not resume:
+            raise ConfigError(
+                f"--output {folder} is not empty: use --resume to go on with it, --force to "
+                "replace the run in it, or another folder"
+            )
+        if force:
+            _clear(folder)
+    write_text(folder / "config.yaml", to_yaml(config))
+    write_manifest(folder / "manifest.csv", manifest)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run's own files and leave everything else alone."""
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for name in RUN_FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _require_same(folder: Path, config: RunConfig, manifest: Manifest) -> None:
+    old = (folder / "config.yaml").read_text(encoding="utf-8").splitlines()
+    new = to_yaml(config).splitlines()
+    if old != new:
+        lines = difflib.unified_diff(old, new, lineterm="", n=0)
+        changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        raise ConfigError(
+            f"--resume: the configuration differs from that of {folder} "
+            f"({'; '.join(' '.join(change.split()) for change in changes)}). "
+            "Give the same options, or start afresh with --force"
+        )
+    saved = read_manifest(folder / "manifest.csv")
+    if [_identity(clip) for clip in saved.clips] != [_identity(clip) for clip in manifest.clips]:
+        raise DataError(
+            f"--resume: the data set is not the one that {folder} was started with "
+            f"({len(saved.clips)} clips then, {len(manifest.clips)} now, or other labels, splits "
+            "or order). Put it back, or start afresh with --force"
+        )
+
+
+def _identity(clip: Clip) -> tuple[object, ...]:
+    return (Path(clip.path).resolve(), clip.labels, clip.onset_s, clip.offset_s, clip.split)

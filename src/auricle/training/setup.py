@@ -1,0 +1,105 @@
+"""From a configuration to the parts of a run: names resolved, devices chosen, spec written."""
+
+import os
+from collections.abc import Sequence
+
+import torch
+
+from auricle.artifact.classifier import Classifier
+from auricle.artifact.parts import resolve_frontend, resolve_model
+from auricle.augment import resolved_section
+from auricle.core.errors import ConfigError
+from auricle.core.types import Label
+from auricle.models import MODELS
+from auricle.runtime.spec import ClassifierSpec, Normalise
+from auricle.training.config import DEFAULT_MODEL, RunConfig, TrainConfig
+
+
+def resolve_parts(config: RunConfig) -> RunConfig:
+    """Spell out the model, front-end and augmentation sections. Raises `ConfigError`.
+
+    The model defaults to the library's small one, the front-end to the model's own, the clip
+    lengths to what suits the model.
+    """
+    model = {"name": DEFAULT_MODEL, **config.model}
+    preset = MODELS[model["name"]]
+    frontend = {"name": preset.frontend, **config.frontend}
+    clip_s = config.data.clip_s or preset.clip_s
+    data = config.data.model_copy(
+        update={"clip_s": clip_s, "eval_clip_s": config.data.eval_clip_s or clip_s}
+    )
+    return config.model_copy(
+        update={
+            "data": data,
+            "model": resolve_model(model),
+            "frontend": resolve_frontend(frontend),
+            "augment": resolved_section(config.augment),
+        }
+    )
+
+
+def make_spec(
+    classifier: Classifier, config: RunConfig, labels: Sequence[Label], *, multi_label: bool
+) -> ClassifierSpec:
+    """Write down how the classifier's raw scores become answers."""
+    data = config.data
+    assert data.eval_clip_s is not None  # resolve_parts fills it
+    model, frontend = classifier.model, classifier.frontend
+    activation = "sigmoid" if multi_label else "softmax"
+    return ClassifierSpec(
+        labels=tuple(labels),
+        sample_rate=frontend.sample_rate,
+        window_s=data.eval_clip_s,
+        hop_s=data.eval_hop_s or data.eval_clip_s / 2,
+        shortest_samples=classifier.shortest_samples,
+        padding_safe=model.padding_safe,
+        short_clips=data.short_clips,
+        normalise=Normalise(
+            kind=data.normalise, target_db=data.target_db, max_gain_db=data.max_gain_db
+        ),
+        activation="none" if model.scores_are == "probabilities" else activation,
+        frame_period_s=frontend.frame_period_s if model.has_frame_scores else None,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device to train on. Raises `ConfigError` when it is not there."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if not available[name]:
+        there = ", ".join(kind for kind, ok in available.items() if ok)
+        raise ConfigError(f"--device {name} is not available here; available: {there}")
+    return torch.device(name)
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return bfloat16 where `precision` asks for it (`auto`: where the hardware computes in it)."""
+    if precision == "fp32":
+        return None
+    if precision == "bf16":
+        return torch.bfloat16
+    if device.type == "cpu":
+        return torch.bfloat16 if _cpu_computes_bf16() else None
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return None
+
+
+def _cpu_computes_bf16() -> bool:
+    # oneDNN needs AVX512-BF16 or AMX to be faster in bf16 than in fp32.
+    flags = torch.cpu.get_capabilities()
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+
+
+def set_threads(config: TrainConfig) -> int:
+    """Set torch's processor threads as configured and return their number."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(os.cpu_count() or 1)
+    return torch.get_num_threads()
