@@ -24,7 +24,7 @@ REPEATS = 7
 HEAVY = ("torch", "torchvision", "accelerate", "safetensors", "onnx", "pandas", "matplotlib", "av")
 # Walks the commands as the command line itself registers them, so that no command is forgotten.
 LIST_COMMANDS = """
-from auricle.cli import app
+from auricle.cli import build_app
 
 def walk(app, path):
     for name in app:
@@ -32,7 +32,7 @@ def walk(app, path):
             print(*path, name)
             walk(app[name], (*path, name))
 
-walk(app, ())
+walk(build_app(), ())
 """
 
 
@@ -120,7 +120,8 @@ def write_result(size_mb: float, help_s: list[float]) -> None:
 
 
 def _output(python: Path, *arguments: str) -> str:
-    return subprocess.run([python, *arguments], capture_output=True, text=True, check=True).stdout
+    line = [python, *arguments]
+    return subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def _size_mb(folder: Path) -> float:
