@@ -67,8 +67,8 @@ def export_onnx(
     """Write `classifier` as an ONNX file and check it against itself.
 
     The file's scores are compared with the classifier's on `examples` (real clips where the
-    caller has some) and on a noise of the shortest length. Raises `ExportError` when it exceeds 1e-4 (the file is not left
-    behind), `MissingExtra` without onnx.
+    caller has some) and on a noise of the shortest length. Raises `ExportError` when a probability
+    differs by more than 1e-4 (the file is not left behind), `MissingExtra` without onnx.
     """
     try:
         import onnx  # noqa: F401

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 COMMANDS = {
-    "train": "auricle.cli.train:train",
-    "evaluate": "auricle.cli.evaluate:evaluate",
-    "crossval": "auricle.cli.crossval:crossval",
-    "predict": "auricle.cli.predict:predict",
-    "detect": "auricle.cli.detect:detect",
-    "embed": "auricle.cli.embed:embed",
-    "export": "auricle.cli.export:export",
-    "models": "auricle.cli.models:models",
-    "config": "auricle.cli.config:config",
-    "demo": "auricle.cli.demo:demo",
+    "train": "Train a classifier on a folder of sounds or a table of labels.",
+    "evaluate": "Judge a classifier on labelled clips: metrics with 95 % intervals.",
+    "crossval": "Train and test once per fold; one honest figure over all clips.",
+    "predict": "Say what is heard in sound files.",
+    "detect": "Say when what is heard: events with onset and offset.",
+    "embed": "Turn sound files into vectors.",
+    "export": "Write a trained classifier as one ONNX file.",
+    "models": "List the networks, or show one.",
+    "config": "Print the resolved configuration as YAML.",
+    "demo": "The main job on real sound, from data to a deployed classifier.",
 }
-DATA_COMMANDS = {"check": "auricle.cli.data_check:check"}
+DATA_COMMANDS = {"check": "Look for what is wrong with a data set before it costs a training run."}
 
 INTERRUPTED = 130
 INTERNAL_ERROR = 70
@@ -97,7 +97,7 @@ def _asks_for_help(tokens: Sequence[str]) -> bool:
 
 def build_app() -> "App":
     """Build the cyclopts application; commands are imported when they are called."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     from auricle import __version__
 
@@ -106,11 +106,12 @@ def build_app() -> "App":
         help="Train, judge and run sound classifiers and sound event detectors.",
         version=__version__,
         help_format="plaintext",
+        default_parameter=Parameter(negative=()),
     )
-    for name, target in COMMANDS.items():
-        app.command(target, name=name)
+    for name, summary in COMMANDS.items():
+        app.command(f"auricle.cli.{name}:{name}", name=name, help=summary)
     data = App(name="data", help="Check data sets.", help_format="plaintext")
-    for name, target in DATA_COMMANDS.items():
-        data.command(target, name=name)
+    for name, summary in DATA_COMMANDS.items():
+        data.command(f"auricle.cli.data_{name}:{name}", name=name, help=summary)
     app.command(data)
     return app

@@ -1,10 +1,10 @@
 """`auricle config`."""
 
-from auricle.cli.flags import RunFlags
+from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next
 
 
-def config(*, run: RunFlags = RunFlags()) -> int:
+def config(*, run: RunFlags = NO_FLAGS) -> int:
     """Print the resolved configuration as YAML that --config reads back."""
     from auricle.core.config import resolve, to_yaml
     from auricle.training.config import RunConfig

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from auricle.cli.files import show_result
-from auricle.cli.flags import RunFlags
+from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 
 
@@ -11,7 +11,7 @@ def crossval(
     data: Path,
     /,
     *,
-    run: RunFlags = RunFlags(),
+    run: RunFlags = NO_FLAGS,
     folds: int = 5,
     output: Path | None = None,
     resume: bool = False,

@@ -136,6 +136,9 @@ class RunFlags:
         return {**dotted, **given}
 
 
+NO_FLAGS = RunFlags()
+
+
 def print_keys(command: str) -> None:
     """List the configuration keys that a command takes as dotted flags."""
     from rich.console import Console

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.flags import RunFlags
+from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 
 
@@ -10,7 +10,7 @@ def train(
     data: Path,
     /,
     *,
-    run: RunFlags = RunFlags(),
+    run: RunFlags = NO_FLAGS,
     output: Path | None = None,
     resume: bool = False,
     force: bool = False,

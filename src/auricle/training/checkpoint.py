@@ -40,6 +40,7 @@ class Position:
 
 def save_checkpoint(
     folder: Path,
+    *,
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     ema: Ema | None,

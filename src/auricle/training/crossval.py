@@ -1,6 +1,6 @@
 """Cross-validation: every fold is the test part once; resumes fold by fold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.reporting import Reporter
 from auricle.core.types import FloatArray
-from auricle.data import Manifest, apply_splits, assign_folds
+from auricle.data import Manifest, apply_splits
+from auricle.data import folds as make_folds
 from auricle.evaluation import Result, read_scores, write_result
 from auricle.evaluation.judging import judge
 from auricle.training.announce import figure_sentence
@@ -49,10 +50,7 @@ def cross_validate(
             f"--output {folder} is not empty: use --resume to go on with it, --force to replace "
             "the runs in it, or another folder"
         )
-    manifest = assign_folds(manifest, config.data, config.train.seed, count=folds)
-    names = sorted({clip.fold for clip in manifest.clips if clip.fold is not None}, key=_natural)
-    if len(names) < 2:
-        raise DataError(f"cross-validation needs at least two folds, found {len(names)}")
+    manifest, names = make_folds(manifest, config.data, config.train.seed, folds)
     bad: list[BadClip] = []
     for number, name in enumerate(names, start=1):
         reporter.say(f"fold {name} ({number} of {len(names)})")
@@ -75,7 +73,7 @@ def cross_validate(
 
 
 def _judge_all(
-    manifest: Manifest, config: RunConfig, folder: Path, names: list[str], command: str
+    manifest: Manifest, config: RunConfig, folder: Path, names: Sequence[str], command: str
 ) -> Result:
     rows: dict[str, FloatArray] = {}
     for name in names:
@@ -97,7 +95,3 @@ def _scores_of(folder: Path, labels: tuple[str, ...]) -> Mapping[str, FloatArray
     if tuple(table.labels) != labels:
         raise DataError(f"{folder}: its classes are not those of the data; start with --force")
     return dict(zip(table.paths, table.probabilities, strict=True))
-
-
-def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (10**9, name)

@@ -92,7 +92,7 @@ def fit(job: Job, position: Position) -> Position:
                 if job.validate and (done or position.step % eval_every == 0):
                     validation = _validate(job, position)
                 if done or position.step % log_every == 0 or validation is not None:
-                    _log(job, position, epoch, rate, validation, pace)
+                    _log(job, position, rate=rate, validation=validation, pace=pace)
                 if done or stop.is_set() or position.step % save_every == 0:
                     save(job, position)
                 if stop.is_set() and not done:
@@ -140,11 +140,11 @@ def save(job: Job, position: Position) -> None:
     if job.accelerator.is_main_process:
         save_checkpoint(
             job.folder / "checkpoints" / "last",
-            job.step_module.classifier,
-            job.optimizer.optimizer,
-            job.ema,
-            position,
-            job.artifact,
+            module=job.step_module.classifier,
+            optimizer=job.optimizer.optimizer,
+            ema=job.ema,
+            position=position,
+            config=job.artifact,
         )
     job.accelerator.wait_for_everyone()
 
@@ -162,13 +162,9 @@ def _validate(job: Job, position: Position) -> float | None:
 
 
 def _log(
-    job: Job,
-    position: Position,
-    epoch: int,
-    rate: float,
-    validation: float | None,
-    pace: "_Pace",
+    job: Job, position: Position, *, rate: float, validation: float | None, pace: "_Pace"
 ) -> None:
+    epoch, batch = divmod(position.step - 1, len(job.batches))
     count = max(1, position.clip_count)
     loss, accuracy = position.loss_sum / count, position.right_sum / count
     position.loss_sum = position.right_sum = position.clip_count = 0
@@ -188,9 +184,8 @@ def _log(
         row["validation"] = validation
         shown = f"  validation {validation:.4f}"
     job.log.write(row)
-    batch = (position.step - 1) % len(job.batches) + 1
     job.reporter.say(
-        f"epoch {epoch + 1}/{job.config.epochs}  batch {batch}/{len(job.batches)}  "
+        f"epoch {epoch + 1}/{job.config.epochs}  batch {batch + 1}/{len(job.batches)}  "
         f"loss {loss:.4f}  accuracy {accuracy:.3f}{shown}  learning rate {rate:.2e}  "
         f"{pace.clips_per_s:.0f} clips/s  {format_duration(pace.left_s(position))} left"
     )

@@ -40,7 +40,8 @@ class TrainingStep(nn.Module):
             batch = self.augmenter.waveform(batch, generator)
         features = self.classifier.frontend(batch.waveforms, batch.lengths_samples)
         batch = self.augmenter.features(replace(batch, features=features), generator)
-        assert batch.features is not None and batch.targets is not None  # set above; loader's duty
+        assert batch.features is not None  # set above
+        assert batch.targets is not None  # the loader's duty
         device = batch.waveforms.device.type
         context = torch.autocast(device, self.autocast) if self.autocast else nullcontext()
         with context:
