@@ -1,6 +1,8 @@
 """Layer 2: manifests, readers, checks and splits of labelled sound."""
 
+from auricle.data.check import CheckReport, Finding, check
 from auricle.data.config import DataConfig
+from auricle.data.demo import DemoData, demo_dataset
 from auricle.data.manifest import (
     SPLITS,
     Manifest,
@@ -10,13 +12,22 @@ from auricle.data.manifest import (
     write_manifest,
 )
 from auricle.data.readers import READERS, read_dataset
+from auricle.data.splits import apply_splits, fold_names, folds
 from auricle.data.tables import table_writer, write_table
 
 __all__ = [
     "READERS",
     "SPLITS",
+    "CheckReport",
     "DataConfig",
+    "DemoData",
+    "Finding",
     "Manifest",
+    "apply_splits",
+    "check",
+    "demo_dataset",
+    "fold_names",
+    "folds",
     "read_dataset",
     "read_manifest",
     "require_trainable",

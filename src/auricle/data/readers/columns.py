@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auricle.audio.files import is_audio
 from auricle.core.errors import DataError, nearest
 from auricle.data.config import NO_COLUMN, DataConfig
-from auricle.data.readers.folder import AUDIO_SUFFIXES
 from auricle.data.tables import Table
 from auricle.data.wording import listed, words
 
@@ -179,7 +179,7 @@ def _is_number(text: str) -> bool:
 
 
 def _no_column(table: Table, key: str, names: Sequence[str]) -> DataError:
-    if any(cell.lower().endswith(AUDIO_SUFFIXES) for cell in table.header):
+    if any(is_audio(cell) for cell in table.header):
         return DataError(
             f"{table.path} starts with data: its first row must name the columns, as 'path,label'"
         )

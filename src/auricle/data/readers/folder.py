@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auricle.audio.files import is_audio
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.manifest import Manifest, sorted_labels
 from auricle.data.readers import READERS
-from auricle.data.wording import case_twins, listed, plural, words
-
-AUDIO_SUFFIXES = words(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .caf .w64 .au .snd",
-    ".m4a .aac .mp4 .webm .wma .mka .3gp .amr",
-)
-"""What a folder reader takes for a sound. Tables may name files of any suffix."""
+from auricle.data.wording import case_twins, listed, plural
 
 SPLIT_NAMES = {
     "train": "train",
@@ -168,7 +163,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_sound(path: Path) -> bool:
-    return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+    return is_audio(path) and path.is_file()
 
 
 def _has_sound(folder: Path) -> bool:
