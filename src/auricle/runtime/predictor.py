@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from auricle.audio.reading import Channel
 from auricle.core.config import validate
 from auricle.core.errors import ArtifactError, AudioError, AuricleError, ConfigError, unknown_name
 from auricle.core.types import Event, FloatArray, Label, Prediction, Waveform
@@ -81,7 +82,7 @@ class Predictor:
         spec: ClassifierSpec,
         *,
         batch_size: int = 16,
-        channel: int | Literal["mean"] = "mean",
+        channel: Channel = "mean",
         allow_truncated: bool = False,
     ) -> None:
         if batch_size < 1:
@@ -89,7 +90,7 @@ class Predictor:
         self.engine = engine
         self.spec = spec
         self._batch_size = batch_size
-        self._channel: int | Literal["mean"] = channel
+        self._channel: Channel = channel
         self._allow_truncated = allow_truncated
 
     @property
@@ -252,7 +253,13 @@ class Predictor:
         return self._activate(_existing(output.scores, "scores"))
 
     def _frame_probabilities(self, output: EngineOutput) -> FloatArray:
-        return self._activate(_existing(output.frame_scores, "frame scores"))
+        frames = self._activate(_existing(output.frame_scores, "frame scores"))
+        if frames.shape[1] == 0:
+            raise ArtifactError(
+                "the network gives no frames for so short a sound: "
+                "shortest_samples in its spec is too small; export it again"
+            )
+        return frames
 
     def _embeddings(self, output: EngineOutput) -> FloatArray:
         return _existing(output.embedding, "embedding")

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from auricle.audio import blocks as file_blocks
-from auricle.audio import resample
+from auricle.audio import blocks, resample
+from auricle.audio.reading import Channel
 from auricle.core.errors import AudioError
 from auricle.core.types import FloatArray, Waveform
 
@@ -34,7 +34,7 @@ def read_blocks(
     source: Source,
     sample_rate: int,
     *,
-    channel: int | Literal["mean"] = "mean",
+    channel: Channel = "mean",
     allow_truncated: bool = False,
 ) -> Iterator[FloatArray]:
     """Yield a source's sound as mono float32 blocks `(time,)` at `sample_rate` (Hz).
@@ -44,27 +44,15 @@ def read_blocks(
     """
     path = path_of(source)
     if path is not None:
-        found = file_blocks(path, sample_rate, channel=channel, allow_truncated=allow_truncated)
-        name = path
+        yield from blocks(path, sample_rate, channel=channel, allow_truncated=allow_truncated)
     elif isinstance(source, Waveform):
-        found = _waveform_blocks(source, sample_rate)
-        name = "the waveform"
+        yield _waveform_samples(source, sample_rate)
     else:
+        remedy = ": wrap it in Waveform(samples, sample_rate)"
         raise AudioError(
-            "a sound must be a path, a Waveform, or a NumPy array with sample_rate=, "
-            f"got {type(source).__name__}"
-            + ("; wrap it: Waveform(samples, sample_rate)" if _is_array(source) else "")
+            "a sound must be a path, a Waveform, or an array with its sample rate, got "
+            f"{type(source).__name__}{remedy if isinstance(source, np.ndarray) else ''}"
         )
-    empty = True
-    for block in found:
-        if not np.isfinite(block).all():
-            raise AudioError(
-                f"{name} holds samples that are not numbers (NaN or infinite); repair or remove it"
-            )
-        empty = empty and len(block) == 0
-        yield block
-    if empty:
-        raise AudioError(f"{name} is empty: it holds no samples")
 
 
 def as_waveform(samples: npt.NDArray[Any], sample_rate: int) -> Waveform:
@@ -92,11 +80,7 @@ def check_rate(sample_rate: object) -> int:
     raise AudioError(f"sample_rate must be a positive whole number of Hz, got {sample_rate!r}")
 
 
-def _is_array(source: object) -> bool:
-    return isinstance(source, np.ndarray)
-
-
-def _waveform_blocks(waveform: Waveform, sample_rate: int) -> Iterator[FloatArray]:
+def _waveform_samples(waveform: Waveform, sample_rate: int) -> FloatArray:
     rate = check_rate(waveform.sample_rate)
     samples = np.asarray(waveform.samples)
     if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
@@ -104,10 +88,17 @@ def _waveform_blocks(waveform: Waveform, sample_rate: int) -> Iterator[FloatArra
             "a Waveform holds float samples of shape (time,), got "
             f"{samples.dtype} of shape {samples.shape}; give such an array with sample_rate="
         )
-    samples = samples.astype(np.float32, copy=False)
-    if len(samples) and rate != sample_rate:
-        samples = resample(samples, rate, sample_rate)
-    yield samples
+    samples = resample(samples.astype(np.float32, copy=False), rate, sample_rate)
+    if len(samples) == 0:
+        raise AudioError(
+            f"the waveform is empty: it holds no samples at {sample_rate} Hz; leave it out"
+        )
+    if not np.isfinite(samples).all():
+        raise AudioError(
+            "the waveform holds samples that are not numbers (NaN or infinite); "
+            "repair it or leave it out"
+        )
+    return samples
 
 
 def _scaled(samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
