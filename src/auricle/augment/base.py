@@ -130,8 +130,10 @@ def with_rows(values: Tensor, rows: Tensor, changed: Tensor) -> Tensor:
 
 
 def with_feature_rows(batch: Batch, rows: Tensor, changed: Tensor) -> Batch:
-    """Return `batch` with `changed` in the place of `rows` of its feature values."""
+    """Return `batch` with `changed` in the place of `rows` of its features, padding left out."""
     features = features_of(batch)
+    heard = along(below(features.lengths_frames[rows], changed.shape[-1]), changed)
+    changed = torch.where(heard, changed, features.values[rows])
     return replace(
         batch, features=replace(features, values=with_rows(features.values, rows, changed))
     )

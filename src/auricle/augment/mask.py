@@ -76,7 +76,7 @@ class SpecAugment(Augmentation[SpecAugmentConfig, DrawnMasks]):
         heard = along(below(lengths, frames), values)
         mean = (values * heard).sum(-1, keepdim=True) / along(lengths.clamp(min=1), values)
         hidden = along(over_time, values, -1) | along(over_freq, values, -2)
-        return with_feature_rows(batch, rows, torch.where(hidden & heard, mean, values))
+        return with_feature_rows(batch, rows, torch.where(hidden, mean, values))
 
 
 def _stripes(drawn: Tensor, widest: Tensor, room: Tensor, size: int) -> Tensor:

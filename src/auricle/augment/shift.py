@@ -104,10 +104,9 @@ def _moved(values: Tensor, shift: Tensor, lengths: Tensor, fill: str) -> Tensor:
 
 
 def _move_targets(batch: Batch, targets: Tensor, rows: Tensor, shift: Tensor, fill: str) -> Tensor:
-    frames, classes = targets.shape[1:]
-    per_sample = frames / batch.waveforms.shape[1]
-    shift_frames = (shift * per_sample).round().long().repeat_interleave(classes)
-    lengths = (batch.lengths_samples[rows] * per_sample).round().long().repeat_interleave(classes)
+    (frames, classes), samples = targets.shape[1:], batch.waveforms.shape[1]
+    shift_frames = (shift * (frames / samples)).round().long().repeat_interleave(classes)
+    lengths = -(-batch.lengths_samples[rows] * frames // samples).repeat_interleave(classes)
     series = targets[rows].transpose(1, 2).reshape(-1, frames)
-    moved = _moved(series, shift_frames, lengths, fill)
+    moved = _moved(series * below(lengths, frames), shift_frames, lengths, fill)
     return with_rows(targets, rows, moved.reshape(-1, classes, frames).transpose(1, 2))

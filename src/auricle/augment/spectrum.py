@@ -137,8 +137,7 @@ class FreqMixStyle(Augmentation[FreqMixStyleConfig, DrawnMixStyle]):
         new_mean = torch.lerp(mean[rows], mean[partners], other)
         new_deviation = torch.lerp(deviation[rows], deviation[partners], other)
         styled = (values[rows] - mean[rows]) / deviation[rows] * new_deviation + new_mean
-        heard = along(below(features.lengths_frames[rows], values.shape[-1]), values)
-        return with_feature_rows(batch, rows, torch.where(heard, styled, values[rows]))
+        return with_feature_rows(batch, rows, styled)
 
 
 def _bin_statistics(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
