@@ -24,13 +24,15 @@ class Container:
     """What a file is, by content.
 
     `cut_short` says how the end is missing and `damage` what is broken inside (None: nothing
-    seen). `counts_frames` is False where the container does not declare its length and decoders
-    estimate it; `needs_av` is True where libsndfile refuses or misreads the file.
+    seen). `end_is_there` is True where the container proves it. `counts_frames` is False where
+    the container does not declare its length and decoders estimate it; `needs_av` is True where
+    libsndfile refuses or misreads the file.
     """
 
     name: str = "unknown"
     cut_short: str | None = None
     damage: str | None = None
+    end_is_there: bool = False
     counts_frames: bool = True
     needs_av: bool = False
 
@@ -47,13 +49,15 @@ def inspect(file: BinaryIO, size_bytes: int, *, thorough: bool) -> Container:
         return Container("OGG", cut_short, damage)
     for name, is_this, layout in _CHUNKED:
         if is_this(start):
-            return Container(name, _missing_chunk(file, size_bytes, layout(start)))
+            return _inspect_chunks(name, start, file, size_bytes, layout(start))
     if start[:4] in (b".snd", b"dns."):
         return Container("AU", _missing_au(start, size_bytes))
     if start[4:8] in (b"ftyp", b"moov", b"mdat"):
         return Container("MP4", _missing_box(file, size_bytes), needs_av=True)
     if start.startswith(b"\x1a\x45\xdf\xa3"):
         return Container("WEBM", _missing_ebml(file, size_bytes), needs_av=True)
+    if start.startswith(b"fLaC"):
+        return Container("FLAC")  # only decoding tells whether it is whole
     return _inspect_mpeg(file, size_bytes)
 
 
@@ -71,6 +75,7 @@ def _inspect_mpeg(file: BinaryIO, size_bytes: int) -> Container:
     return Container(
         "MP3",
         cut_short,
+        end_is_there=mp3.end_byte is not None and cut_short is None,
         counts_frames=mp3.counts_frames,
         # libsndfile takes the first frame's bitrate for the whole and would drop the rest.
         needs_av=mp3.bitrate_varies and not mp3.counts_frames,
@@ -115,16 +120,38 @@ _CHUNKED: tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes], _Layout]],
 )
 
 
-def _missing_chunk(file: BinaryIO, size_bytes: int, layout: _Layout) -> str | None:
-    """Walk the chunks up to the sound and compare its declared size with the file's."""
+def _inspect_chunks(
+    name: str, start: bytes, file: BinaryIO, size_bytes: int, layout: _Layout
+) -> Container:
+    """Compare the declared size of the sound with the file's."""
+    found = _find_sound(file, layout)
+    if found is None:
+        return Container(name)
+    begin, declared = found
+    if declared is None:
+        return Container(name, "it ends before its sound data begins")
+    if declared == 0 and begin < size_bytes and name == "WAV":
+        # A recorder that lost power, or an empty sound with tags behind it? libsndfile takes
+        # both for empty; FFmpeg reads on. The size of the whole was then not written either.
+        whole = int.from_bytes(start[4:8], "big" if start[:4] == b"RIFX" else "little")
+        return Container(name, needs_av=whole + 8 <= begin or _is_placeholder(whole))
+    if _is_placeholder(declared):
+        return Container(name)
+    return Container(name, _missing(begin, begin + declared, size_bytes))
+
+
+def _find_sound(file: BinaryIO, layout: _Layout) -> tuple[int, int | None] | None:
+    """Walk the chunks to the sound: (its first byte, its size), size None where the file ends
+    before it; None where the walk leads nowhere.
+    """
     at, header_bytes, sound_64_bit = layout.first_byte, layout.header.size, None
     for _ in range(_MOST_CHUNKS):
         file.seek(at)
         header = file.read(header_bytes)
         if len(header) < header_bytes:
-            return "it ends before its sound data begins"
+            return at, None
         name, declared = layout.header.unpack(header)
-        content = at + header_bytes
+        at += header_bytes
         if layout.size_counts_header:
             declared -= header_bytes
         if name == b"ds64":
@@ -132,12 +159,10 @@ def _missing_chunk(file: BinaryIO, size_bytes: int, layout: _Layout) -> str | No
         if name == layout.sound:
             if sound_64_bit is not None and declared == 0xFFFFFFFF:
                 declared = sound_64_bit
-            if _is_placeholder(declared):
-                return None
-            return _missing(content, content + declared, size_bytes)
+            return at, declared
         if declared < 0:
             return None
-        at = content + declared
+        at += declared
         at += -at % layout.alignment
     return None
 

@@ -27,6 +27,9 @@ _AV_SUFFIXES = (".aac", ".m4a", ".mp4", ".webm")
 _UNKNOWN_FRAMES = 1 << 62
 """libsndfile gives 2**63 - 1 frames where a header leaves the length open."""
 
+_BAD_SEEK = 39
+"""libsndfile's SFE_BAD_SEEK."""
+
 _MP3_SLACK_FRAMES = 1152
 """Some encoders count the MP3 frame that holds the header itself."""
 
@@ -115,7 +118,7 @@ def refusal(path: str | os.PathLike[str], container: Container) -> str:
     """Say that no decoder takes a file."""
     if container.name == "unknown":
         return f"{path} is not a sound file: its content is no known format; export it again"
-    return f"{path} is a {container.name} file in which nothing can be decoded; get a whole copy"
+    return f"{path} looks like {container.name}, but nothing in it can be decoded; get a whole copy"
 
 
 class SoundfileDecoder:
@@ -126,7 +129,7 @@ class SoundfileDecoder:
     ) -> None:
         self._path = path
         self._file = file
-        self._counts_frames = container.counts_frames
+        self._looks_like = container
         self.container = file.format
         self.codec = file.subtype
         self.sample_rate = file.samplerate
@@ -145,51 +148,48 @@ class SoundfileDecoder:
         done = 0
         while wanted is None or done < wanted:
             size = block_frames if wanted is None else min(block_frames, wanted - done)
-            block, error = self._read(size)
+            block, failed = self._read(size)
             done += len(block)
             if len(block):
                 yield block.T
-            if error is not None:
-                self._explain(start_frame + done, error, allow_truncated=allow_truncated)
+            if failed:
+                self._explain(start_frame + done, allow_truncated=allow_truncated)
             if len(block) < size:
                 break
-        if wanted is not None and not allow_truncated:
-            self._check_count(start_frame, done, wanted)
+        if wanted is not None and self._looks_like.counts_frames:
+            self._check_count(start_frame + done, start_frame + wanted, allow_truncated)
 
     def _seek(self, frame: int) -> None:
         try:
             self._file.seek(frame)
-        except soundfile.SoundFileError as error:
+        except soundfile.SoundFileError:
             raise UnreadableAudio(
                 f"{self._path} is damaged or cut short: libsndfile cannot go to "
-                f"{frame / self.sample_rate:.2f} s ({_reason(error)}); get a whole copy"
+                f"{frame / self.sample_rate:.2f} s; get a whole copy"
             ) from None
 
-    def _read(self, frames: int) -> tuple[FloatArray, soundfile.SoundFileError | None]:
-        """Read up to `frames`; with an error, what was decoded before it."""
+    def _read(self, frames: int) -> tuple[FloatArray, bool]:
+        """Read up to `frames`; say whether an error cut the block off."""
         block = np.empty((frames, self.channels), dtype=np.float32)
         if self.container in ("FLAC", "MP3"):
             # These raise on damage and keep to themselves how much came before it: NaN, which
             # they cannot decode to, marks what they did not write.
             block.fill(np.nan)
         try:
-            return block[: len(self._file.read(out=block))], None
-        except soundfile.SoundFileError as error:
+            return block[: len(self._file.read(out=block))], False
+        except soundfile.LibsndfileError as error:
             unwritten = np.isnan(block[:, 0])
-            return block[: unwritten.argmax() if unwritten.any() else 0], error
+            decoded = block[: unwritten.argmax() if unwritten.any() else 0]
+            # soundfile seeks after each read, which fails at an end that was not declared.
+            return decoded, not (self.frames is None and error.code == _BAD_SEEK)
 
-    def _explain(
-        self, frame: int, error: soundfile.SoundFileError, *, allow_truncated: bool
-    ) -> None:
+    def _explain(self, frame: int, *, allow_truncated: bool) -> None:
         """Raise what a decoding error at `frame` means, unless it is an allowed truncation."""
         where = f"libsndfile stops at {frame / self.sample_rate:.2f} s"
         if self.frames is not None:
             where += f" of {self.frames / self.sample_rate:.2f} s"
         if self.container != "FLAC" or self._end_is_there():
-            raise UnreadableAudio(
-                f"{self._path} is damaged: {where} ({_reason(error)}); "
-                "get a whole copy or re-encode it"
-            )
+            raise self._damaged(where)
         if not allow_truncated:
             raise TruncatedAudio(f"{self._path} is cut short: {where}; {REMEDY}")
 
@@ -204,13 +204,20 @@ class SoundfileDecoder:
         except soundfile.SoundFileError:
             return False
 
-    def _check_count(self, start_frame: int, done: int, wanted: int) -> None:
+    def _check_count(self, frames: int, expected: int, allow_truncated: bool) -> None:
         slack = _MP3_SLACK_FRAMES if self.container == "MP3" else 0
-        if self._counts_frames and done < wanted - slack:
-            raise TruncatedAudio(
-                f"{self._path} is cut short: its header declares {self.frames} frames and it "
-                f"holds {start_frame + done}; {REMEDY}"
-            )
+        if frames >= expected - slack:
+            return
+        where = f"its header declares {self.frames} frames and {frames} can be decoded"
+        if self._looks_like.end_is_there:
+            raise self._damaged(where)
+        if not allow_truncated:
+            raise TruncatedAudio(f"{self._path} is cut short: {where}; {REMEDY}")
+
+    def _damaged(self, where: str) -> UnreadableAudio:
+        return UnreadableAudio(
+            f"{self._path} is damaged: {where}; get a whole copy or re-encode it"
+        )
 
 
 def check_channel(path: str | os.PathLike[str], channel: object, channels: int) -> None:
@@ -224,7 +231,3 @@ def check_channel(path: str | os.PathLike[str], channel: object, channels: int) 
             f"{path} has {channels} channel{'s' if channels > 1 else ''} "
             f"(0 to {channels - 1}); channel {channel} does not exist"
         )
-
-
-def _reason(error: soundfile.SoundFileError) -> str:
-    return getattr(error, "error_string", str(error)).rstrip(". ")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -38,7 +39,9 @@ def open_av(path: str | os.PathLike[str], looks_like: Container) -> Iterator["Av
     """Open the one audio stream of a file. Raises `UnreadableAudio`."""
     try:
         # "file:" keeps FFmpeg from reading a protocol into a name with a colon.
-        container = av.open(f"file:{os.path.abspath(os.fspath(path))}", options=_OPTIONS)
+        container = av.open(
+            f"file:{os.path.abspath(os.fspath(path))}", options=_OPTIONS, metadata_errors="replace"
+        )
     except FFmpegError:
         raise UnreadableAudio(refusal(path, looks_like)) from None
     with container:
@@ -65,17 +68,17 @@ class AvDecoder:
         self._path = path
         self._container = container
         self._stream = stream
-        context = stream.codec_context
+        context: AudioCodecContext | None = stream.codec_context
+        if context is None or not context.sample_rate or not context.channels:
+            raise UnreadableAudio(
+                f"{path} does not say its codec, sample rate or channels: it is damaged or cut "
+                "short; get a whole copy"
+            )
         name = container.format.name.split(",")[0]
         self.container: str = _NAMES.get(name, name.upper())
         self.codec = context.name.upper()
         self.sample_rate = context.sample_rate
         self.channels = context.channels
-        if not self.sample_rate or not self.channels:
-            raise UnreadableAudio(
-                f"{path} does not say its sample rate or channels: it is damaged or cut short; "
-                "get a whole copy"
-            )
         self.frames = self._declared_frames()
 
     def stream(

@@ -33,12 +33,6 @@ def find_audio(paths: Iterable[str | Path]) -> list[Path]:
     return list(found)
 
 
-def is_audio(path: str | Path) -> bool:
-    """Say whether a name ends like a sound file's and is not hidden."""
-    path = Path(path)
-    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
-
-
 def _expand(path: str | Path) -> list[Path]:
     text = os.fspath(path)
     if os.path.isdir(text):
@@ -50,11 +44,13 @@ def _expand(path: str | Path) -> list[Path]:
         return [Path(text)]
     if not glob.has_magic(text):
         raise UnreadableAudio(f"{path} does not exist; check the path")
-    matches = sorted(glob.glob(text, recursive=True))
-    folders = [match for match in matches if os.path.isdir(match)]
-    files = {Path(match) for match in matches if is_audio(match)} - {Path(f) for f in folders}
-    for folder in folders:
-        files.update(_walk(folder))
+    matches = glob.glob(text, recursive=True)
+    files: set[Path] = set()
+    for match in matches:
+        if os.path.isdir(match):
+            files.update(_walk(match))
+        elif _is_audio(match):
+            files.add(Path(match))
     if not files:
         raise UnreadableAudio(f"{path} matches no sound files ({_suffixes()}); check the pattern")
     return sorted(files)
@@ -69,7 +65,12 @@ def _walk(root: str) -> Iterator[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        yield from (Path(folder, name) for name in names if is_audio(name))
+        yield from (Path(folder, name) for name in names if _is_audio(name))
+
+
+def _is_audio(name: str) -> bool:
+    hidden = os.path.basename(name).startswith(".")
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES and not hidden
 
 
 def _refuse(error: OSError) -> None:
