@@ -52,15 +52,16 @@ def bootstrap_intervals(
     """Return each statistic of `count` items with its interval, all from the same resamples.
 
     `groups` names the recording of each item. Resamples in which a statistic is not defined (a
-    class without a clip) are left out of its interval. Raises `DataError`, `ConfigError`.
+    class without a clip) are left out of its interval; without resamples its ends are NaN.
+    Raises `DataError`, `ConfigError`.
     """
     if count < 1:
         raise DataError("an interval needs at least one item, got none")
     if groups is not None and len(groups) != count:
         raise DataError(f"there must be one group for each of {count} items, got {len(groups)}")
-    if not (0 < level < 1 and resamples >= 1):
+    if not (0 < level < 1 and resamples >= 0):
         raise ConfigError(
-            "an interval needs a level between 0 and 1 and at least one resample, "
+            "an interval needs a level between 0 and 1 and 0 resamples (none is drawn) or more, "
             f"got level {level} and {resamples} resamples"
         )
     index = np.arange(count) if groups is None else _group_index(groups)
