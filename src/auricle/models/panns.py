@@ -139,15 +139,17 @@ class Panns(SoundModel):
         self.fc_audioset = None
         self.att_block = None
         self.has_frame_scores = classes > 0 and self.head != "clip"
+        averages = self.head in ("decision_avg", "decision_att")
+        self.scores_are = "probabilities" if averages else "logits"
         self.unused_parameters = ()
         if classes == 0:
             return
         if self.head == "decision_att":
-            self.att_block = AttentionHead(self.embedding_dim, classes).to(self.fc1.weight.device)
+            self.att_block = AttentionHead(self.embedding_dim, classes).to(self.fc1.weight)
             self.unused_parameters = ("att_block.bn_att.weight", "att_block.bn_att.bias")
         else:
             head = _initialised(nn.Linear(self.embedding_dim, classes))
-            self.fc_audioset = head.to(self.fc1.weight.device)
+            self.fc_audioset = head.to(self.fc1.weight)
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
@@ -156,9 +158,9 @@ class Panns(SoundModel):
         x = self.bn0(values[..., None]).squeeze(-1).transpose(1, 2)[:, None]
         for name in self.blocks:
             x = F.dropout(self.get_submodule(name)(x), self.dropout, self.training)
-        x = x.mean(dim=3)  # (batch, channels, segments)
+        x = x.mean(dim=3, keepdim=True)  # (batch, channels, segments, 1)
         if self.head == "clip":
-            return self._score_clip(x)
+            return self._score_clip(x.squeeze(3))
         return self._score_segments(x, frames=values.shape[2])
 
     def _score_clip(self, x: Tensor) -> Output:
@@ -167,21 +169,29 @@ class Panns(SoundModel):
         return Output(scores, embedding=embedding.float())
 
     def _score_segments(self, x: Tensor, frames: int) -> Output:
-        x = F.max_pool1d(x, 3, stride=1, padding=1) + F.avg_pool1d(x, 3, stride=1, padding=1)
-        segments = self._embed(x.transpose(1, 2))
+        # In two dimensions: max_pool1d fixes the number of segments when it is exported.
+        highest = F.max_pool2d(x, (3, 1), stride=1, padding=(1, 0))
+        mean = F.avg_pool2d(x, (3, 1), stride=1, padding=(1, 0))
+        segments = self._embed((highest + mean).squeeze(3).transpose(1, 2))
         embedding = segments.mean(dim=1).float()
         segments = F.dropout(segments, self.head_dropout, self.training)
         if self.att_block is not None:
             scores, of_segments = self.att_block(segments)
         elif self.fc_audioset is not None:
-            logits = self.fc_audioset(segments).float()
-            if self.head == "decision_max":
-                return Output(logits.amax(dim=1), "logits", self._repeat(logits, frames), embedding)
-            of_segments = logits.sigmoid()
-            scores = of_segments.mean(dim=1)
+            of_segments = self.fc_audioset(segments).float()
+            if self.head == "decision_avg":
+                of_segments = of_segments.sigmoid()
+                scores = of_segments.mean(dim=1)
+            else:
+                scores = of_segments.amax(dim=1)
         else:
             return Output(None, embedding=embedding)
-        return Output(scores, "probabilities", self._repeat(of_segments, frames), embedding)
+        return Output(
+            scores,
+            scores_are=self.scores_are,
+            frame_scores=self._repeat(of_segments, frames),
+            embedding=embedding,
+        )
 
     def _embed(self, x: Tensor) -> Tensor:
         return F.relu_(self.fc1(F.dropout(x, self.head_dropout, self.training)))

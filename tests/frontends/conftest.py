@@ -1,0 +1,50 @@
+"""Fixtures of the front-ends' tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from auricle.core.config import validate
+from auricle.frontends import FRONTENDS
+from auricle.frontends.base import FrontEnd
+
+
+def _build(name: str, **values: Any) -> FrontEnd:
+    preset = FRONTENDS[name]
+    changed = {**preset.config.model_dump(), **values}
+    return preset.build(validate(preset.build.Config, changed, prefix="frontend"))
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., FrontEnd]:
+    """Build a front-end by name, with changed options."""
+    return _build
+
+
+def _whole(frontend: FrontEnd, waveforms: Tensor) -> Tensor:
+    lengths = torch.full((len(waveforms),), waveforms.shape[1])
+    with torch.no_grad():
+        return frontend(waveforms, lengths).values
+
+
+@pytest.fixture(scope="session")
+def features_of() -> Callable[[FrontEnd, Tensor], Tensor]:
+    """The features `(batch, bins, frames)` of waveforms without padding."""
+    return _whole
+
+
+@pytest.fixture(scope="session")
+def parity_inputs(parity: Path) -> dict[str, Tensor]:
+    with np.load(parity / "inputs.npz") as arrays:
+        return {name: torch.tensor(arrays[name]) for name in arrays if "_224" not in name}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    ran = [r for r in terminalreporter.stats.get("passed", []) if "test_frontend_sweep" in r.nodeid]
+    if ran:
+        terminalreporter.write_line(f"front-end sweep: {len(FRONTENDS)} presets, {len(ran)} trials")

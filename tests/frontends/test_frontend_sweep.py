@@ -1,0 +1,49 @@
+"""Every registered front-end through the same trials."""
+
+import pytest
+import torch
+
+from auricle.frontends import FRONTENDS
+
+
+def noise(clips, samples):
+    return 0.1 * torch.randn(clips, samples, generator=torch.Generator().manual_seed(samples))
+
+
+@pytest.mark.parametrize("name", list(FRONTENDS))
+def test_what_it_states_is_what_it_does(build, features_of, name):
+    frontend = build(name)
+    assert frontend.sample_rate == frontend.config.sample_rate
+    assert frontend.state_dict() == {}
+    if frontend.frame_period_s is not None:
+        apart = frontend.samples_for_frames(101) - frontend.samples_for_frames(100)
+        assert apart / frontend.sample_rate == pytest.approx(frontend.frame_period_s)
+    for samples in (frontend.shortest_samples, 2 * frontend.shortest_samples + 1, 8001):
+        values = features_of(frontend, noise(2, samples))
+        assert values.shape == (2, frontend.bins, frontend.frame_count(samples))
+        assert values.is_contiguous()
+        assert values.isfinite().all()
+
+
+@pytest.mark.parametrize("name", list(FRONTENDS))
+def test_a_batch_gives_what_its_clips_give(build, features_of, name):
+    frontend = build(name)
+    sound = noise(3, 7000)
+    one_by_one = torch.cat([features_of(frontend, clip[None]) for clip in sound])
+    torch.testing.assert_close(features_of(frontend, sound), one_by_one, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", list(FRONTENDS))
+def test_the_exported_form_gives_the_same_numbers(build, features_of, name):
+    frontend = build(name)
+    twin = frontend.for_export()
+    assert twin.frame_count(9000) == frontend.frame_count(9000)
+    for samples in (frontend.shortest_samples, 9000):
+        sound = noise(2, samples)
+        lengths = torch.tensor([samples, samples])
+        torch.testing.assert_close(
+            features_of(twin, sound), features_of(frontend, sound), atol=2e-3, rtol=0
+        )
+        assert torch.equal(
+            twin(sound, lengths).lengths_frames, frontend(sound, lengths).lengths_frames
+        )
