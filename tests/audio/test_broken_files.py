@@ -78,7 +78,7 @@ def test_a_stretch_of_a_file_cut_short_is_reported_too(every_format, declaring_n
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("name", ["ogg", "opus", "flac", "mp3"])
+@pytest.mark.parametrize("name", ["ogg", "opus", "flac", "mp3", "m4a", "aac", "webm"])
 def test_garbage_inside_is_reported_and_is_not_truncation(every_format, tmp_path, name, seed):
     rng = np.random.default_rng(seed)
     data = bytearray(every_format[name].read_bytes())
@@ -86,7 +86,7 @@ def test_garbage_inside_is_reported_and_is_not_truncation(every_format, tmp_path
     data[at : at + 3000] = rng.bytes(3000)
     broken = tmp_path / every_format[name].name
     broken.write_bytes(data)
-    for allow in (False, True):
+    for allow in (False, True) if name != "webm" else (False,):
         with pytest.raises(UnreadableAudio, match="damaged") as caught:
             audio.load(broken, allow_truncated=allow)
         assert one_line(caught)

@@ -33,6 +33,9 @@ _OPTIONS = {
 }
 _NAMES = {"mov": "MP4", "matroska": "WEBM"}
 
+_WEBM_SLACK_S = 0.05
+"""WebM declares its length with the codec's delay (6.5 ms for Opus) in it, to the millisecond."""
+
 
 @contextmanager
 def open_av(path: str | os.PathLike[str], looks_like: Container) -> Iterator["AvDecoder"]:
@@ -102,6 +105,8 @@ class AvDecoder:
                 break
         if pending:
             yield np.concatenate(pending, axis=1)
+        if end is None and not allow_truncated:
+            self._check_count(at)
 
     def _pieces(self, *, allow_truncated: bool) -> Iterator[FloatArray]:
         """Yield decoded frames as float32 `(channels, frames)`."""
@@ -141,6 +146,17 @@ class AvDecoder:
         raise UnreadableAudio(
             f"{self._path} is damaged: {_reason(broken)}; get a whole copy or re-encode it"
         )
+
+    def _check_count(self, frames: int) -> None:
+        """Raise `UnreadableAudio` where FFmpeg skipped damage in a WebM file without a word."""
+        if self.container != "WEBM" or self.frames is None or len(self._container.streams) > 1:
+            return  # a video may last longer than its sound
+        if frames < self.frames - _WEBM_SLACK_S * self.sample_rate:
+            raise UnreadableAudio(
+                f"{self._path} is damaged: it declares {self.frames / self.sample_rate:.2f} s of "
+                f"sound and {frames / self.sample_rate:.2f} s can be decoded; "
+                "get a whole copy or re-encode it"
+            )
 
     def _declared_frames(self) -> int | None:
         if self._stream.duration is not None and self._stream.time_base is not None:
