@@ -91,16 +91,24 @@ def test_files_stay_short():
     assert not {path: length for path, length in lengths.items() if length > LONGEST_FILE}
 
 
+def code_length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, which for a command is its whole help."""
+    length = (function.end_lineno or function.lineno) - function.lineno + 1
+    if ast.get_docstring(function) is None:
+        return length
+    docstring = function.body[0]
+    return length - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
+
+
 def test_functions_stay_short():
-    long = {}
-    for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                length = (node.end_lineno or node.lineno) - node.lineno + 1
-                name = f"{path.relative_to(ROOT).as_posix()}:{node.name}"
-                if length > LONGEST_FUNCTION and name not in ALLOWED_LONG_FUNCTIONS:
-                    long[name] = length
-    assert not long
+    lengths = {
+        f"{path.relative_to(ROOT).as_posix()}:{node.name}": code_length(node)
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    too_long = {name for name, length in lengths.items() if length > LONGEST_FUNCTION}
+    assert too_long <= ALLOWED_LONG_FUNCTIONS
 
 
 def test_extras_are_the_promised_ones():
