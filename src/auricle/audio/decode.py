@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from auricle.audio.containers import Container, inspect
-from auricle.core.errors import AudioError, MissingExtra, TruncatedAudio, UnreadableAudio
+from auricle.core.errors import MissingExtra, TruncatedAudio, UnreadableAudio
 from auricle.core.types import FloatArray
 
 REMEDY = (
@@ -106,7 +106,9 @@ def open_decoder(
             return
     if find_spec("av") is None:
         if container.needs_av or Path(path).suffix.lower() in _AV_SUFFIXES:
-            raise MissingExtra(f"{path}: reading M4A, AAC, MP4, WebM and unusual MP3 files", "av")
+            raise MissingExtra(
+                f"{path}: reading M4A, AAC, MP4, WebM, and MP3 or WAV that hide their length,", "av"
+            )
         raise UnreadableAudio(refusal(path, container))
     from auricle.audio.decode_av import open_av
 
@@ -217,17 +219,4 @@ class SoundfileDecoder:
     def _damaged(self, where: str) -> UnreadableAudio:
         return UnreadableAudio(
             f"{self._path} is damaged: {where}; get a whole copy or re-encode it"
-        )
-
-
-def check_channel(path: str | os.PathLike[str], channel: object, channels: int) -> None:
-    """Raise `AudioError` where `channel` is neither "mean" nor one of the file's channels."""
-    if channel == "mean":
-        return
-    if isinstance(channel, bool) or not isinstance(channel, int):
-        raise AudioError(f"channel must be 'mean' or a number from 0, got {channel!r}")
-    if not 0 <= channel < channels:
-        raise AudioError(
-            f"{path} has {channels} channel{'s' if channels > 1 else ''} "
-            f"(0 to {channels - 1}); channel {channel} does not exist"
         )

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from auricle.audio.decode import check_channel, open_decoder
+from auricle.audio.decode import open_decoder
 from auricle.audio.resampling import Resampler, check_rate, resample
 from auricle.core.errors import AudioError, UnreadableAudio
 from auricle.core.types import FloatArray, Waveform
@@ -68,13 +68,14 @@ def load(
     """Read a sound file, or a stretch of it, as one channel of float32.
 
     `sample_rate` in Hz (None: the file's own); `offset_s` and `duration_s` in seconds choose a
-    stretch, whose ends are rounded to the file's own samples and which the end of the file cuts;
-    `channel` is the mean of all or the number of one. Samples beyond full scale are left as they
-    are.
+    stretch, each rounded to the file's own samples, so that equal durations give equal counts at
+    every offset, until the end of the file cuts; `channel` is the mean of all or the number of
+    one. Samples beyond full scale are left as they are.
 
     A stretch is exactly the slice of the whole at the file's own rate. With `sample_rate` it is
-    that slice, resampled by itself: it has round(samples * ratio) samples whatever its offset,
-    and differs from a slice of the resampled whole within the filter's reach of its two ends.
+    that slice, resampled by itself, which differs from a slice of the resampled whole within the
+    filter's reach of its two ends. PyAV's formats are decoded from their start, whatever the
+    offset: convert long ones to FLAC before reading many stretches of them.
 
     A whole read reports a missing end in every container that declares its length, and damage
     inside where the codec shows it. Reading a stretch checks the container and what it decodes:
@@ -91,13 +92,10 @@ def load(
     if sample_rate is not None:
         check_rate(sample_rate)
     with open_decoder(path, allow_truncated=allow_truncated, thorough=whole) as decoder:
-        check_channel(path, channel, decoder.channels)
+        _check_channel(path, channel, decoder.channels)
         rate = decoder.sample_rate
         start = seconds_to_samples(offset_s, rate)
-        # Both ends are rounded, so that stretches that touch in time touch in samples.
-        count = (
-            None if duration_s is None else seconds_to_samples(offset_s + duration_s, rate) - start
-        )
+        count = None if duration_s is None else seconds_to_samples(duration_s, rate)
         pieces = [
             _one_channel(path, block, channel)
             for block in decoder.stream(
@@ -133,7 +131,7 @@ def blocks(
     if sample_rate is not None:
         check_rate(sample_rate)
     with open_decoder(path, allow_truncated=allow_truncated, thorough=True) as decoder:
-        check_channel(path, channel, decoder.channels)
+        _check_channel(path, channel, decoder.channels)
         rate = decoder.sample_rate
         resampler = Resampler(rate, sample_rate or rate)
         block_frames = max(1, seconds_to_samples(block_s, rate))
@@ -189,3 +187,15 @@ def _check_stretch(offset_s: float, duration_s: float | None) -> None:
 def _check_not_empty(path: str | os.PathLike[str], samples: int, sample_rate: int) -> None:
     if samples == 0:
         raise UnreadableAudio(f"{path} holds no samples at {sample_rate} Hz; leave it out")
+
+
+def _check_channel(path: str | os.PathLike[str], channel: object, channels: int) -> None:
+    if channel == "mean":
+        return
+    if isinstance(channel, bool) or not isinstance(channel, int):
+        raise AudioError(f"channel must be 'mean' or a number from 0, got {channel!r}")
+    if not 0 <= channel < channels:
+        raise AudioError(
+            f"{path} has {channels} channel{'s' if channels > 1 else ''} "
+            f"(0 to {channels - 1}); channel {channel} does not exist"
+        )
