@@ -18,82 +18,97 @@ class DataConfig(Config):
     """
 
     reader: str = Field(
-        "auto",
+        default="auto",
         description="what DATA is: auto, folder (one folder per class) or table (CSV, TSV)",
     )
     audio_root: str | None = Field(
-        None,
+        default=None,
         description="folder that relative paths of a table start from (default: the table's own "
         "folder, else audio_files/ or audio/ inside it)",
     )
     table: str | None = Field(
-        None, description="which table inside the folder DATA to read (default: found by rule)"
+        default=None,
+        description="which table inside the folder DATA to read (default: found by rule)",
     )
     path: str | None = Field(
-        None, description="column that holds the paths (default: found by its name)"
+        default=None, description="column that holds the paths (default: found by its name)"
     )
     label: str | None = Field(
-        None, description="column that holds the labels (default: found by its name)"
+        default=None, description="column that holds the labels (default: found by its name)"
     )
     label_separator: str | None = Field(
-        None,
+        default=None,
         min_length=1,
         description="what separates several labels in a cell; giving it makes the task multi-label",
     )
     split: str | None = Field(
-        None,
+        default=None,
         description="column that says train, validation or test (default: one called 'split'; "
         "none: ignore it)",
     )
     fold: str | None = Field(
-        None,
+        default=None,
         description="column of cross-validation folds (default: one called 'fold'; none: ignore "
         "it)",
     )
     group: str | None = Field(
-        None,
+        default=None,
         description="column of what must stay on one side of a split, such as speaker or "
         "recording (default: one called 'group'; none: ignore it)",
     )
 
     test_fold: str | int | None = Field(
-        None, description="fold that is the test part (default: the last one)"
+        default=None, description="fold that is the test part (default: the last one)"
     )
     validation_fold: str | int | None = Field(
-        None,
+        default=None,
         description="fold that is the validation part (default: a tenth of the training clips is "
         "drawn)",
     )
 
+    validation_share: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="how much of the training clips is drawn for validation where the data names "
+        "none; 0: nothing, train on all of them",
+    )
+
     channel: Literal["mean"] | int = Field(
-        "mean", description="how a file becomes mono: mean of its channels, or one by number from 0"
+        default="mean",
+        description="how a file becomes mono: mean of its channels, or one by number from 0",
     )
     allow_truncated: bool = Field(
-        False, description="use files that are cut short, as far as they go"
+        default=False, description="use files that are cut short, as far as they go"
     )
     clip_s: float | None = Field(
-        None, gt=0, description="length of training crops in seconds (default: the model's)"
+        default=None, gt=0, description="length of training crops in seconds (default: the model's)"
     )
     eval_clip_s: float | None = Field(
-        None, gt=0, description="length of evaluation windows in seconds (default: clip_s)"
+        default=None, gt=0, description="length of evaluation windows in seconds (default: clip_s)"
+    )
+    eval_hop_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="step between evaluation windows in seconds (default: half of one)",
     )
     short_clips: Literal["keep", "pad", "repeat"] = Field(
-        "pad",
+        default="pad",
         description="what a clip shorter than a window becomes: keep its length, pad with zeros, "
         "repeat it",
     )
     crop: Literal["random", "centre", "start"] = Field(
-        "random", description="which part of a longer clip training takes"
+        default="random", description="which part of a longer clip training takes"
     )
     normalise: Literal["none", "peak", "rms"] = Field(
-        "none", description="how the level of a window is set before the front-end"
+        default="none", description="how the level of a window is set before the front-end"
     )
     target_db: float = Field(
-        -20.0, description="level that normalise=rms sets, dB relative to full scale"
+        default=-20.0, description="level that normalise=rms sets, dB relative to full scale"
     )
     max_gain_db: float = Field(
-        60.0, ge=0, description="most that normalise=rms raises a window, dB"
+        default=60.0, ge=0, description="most that normalise=rms raises a window, dB"
     )
     cache_mb: int = Field(
-        2048, ge=0, description="decoded clips that the training loader keeps in memory, MB"
+        default=2048, ge=0, description="decoded clips that the training loader keeps in memory, MB"
     )

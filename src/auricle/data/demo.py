@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 import zipfile
 import zlib
@@ -165,6 +166,8 @@ def download(url: str, target: Path, timeout_s: float = CONNECT_TIMEOUT_S) -> No
             shutil.copyfileobj(answer, file, _BLOCK_BYTES)
             size = file.tell()
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise DataError(f"download of {url} failed: {reason}") from None
     if stated is not None and size != int(stated):
@@ -255,7 +258,7 @@ def _arcade(target: Path, say: Say, why_not: str) -> DemoData:
         f"{name} (short synthetic game sounds by Kenney), since ESC-10 could not be had "
         f"({why_not}); a figure on so few sounds says little"
     )
-    if not (target / "sounds.csv").is_file():
+    if not target.is_dir():  # written whole or not at all
         say(f"fetching {name} (43 MB) with pip")
         with tempfile.TemporaryDirectory(prefix="auricle-") as scratch:
             wheel = _pip_download(Path(scratch))
@@ -289,7 +292,7 @@ def _pip_download(folder: Path) -> Path:
 
 
 def unpack_arcade(wheel: Path, target: Path) -> dict[str, int]:
-    """Unpack the classes with at least five sounds to class folders in `target`, and a table.
+    """Unpack the classes with at least five sounds to class folders in `target`.
 
     A class is the name of a file without its number: `coin3.wav` is a coin. Of re-encodings of
     one sound (`laser1.wav`, `.ogg`, `.mp3`) the WAV file is kept. Returns sounds per class.
@@ -305,6 +308,4 @@ def unpack_arcade(wheel: Path, target: Path) -> dict[str, int]:
     places = {name: f"{label}/{name.name}" for label, of in kept.items() for name in of.values()}
     with replacing_folder(target) as folder:
         extract(wheel, folder, places.get)
-        rows = [[place, place.split("/")[0]] for place in sorted(places.values())]
-        write_csv(folder / "sounds.csv", ["path", "label"], rows)
     return {label: len(of) for label, of in kept.items()}

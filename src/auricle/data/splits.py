@@ -25,8 +25,6 @@ from auricle.data.manifest import SPLITS, Manifest, unit_of
 from auricle.data.wording import listed, plural
 
 TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.1
-"""Of what is not the test part."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,10 @@ def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
             f"{seed})"
         )
     _refuse_leaks(manifest, splits)
-    if "validation" not in splits and "train" in splits:
-        _draw(manifest, splits, "validation", VALIDATION_SHARE, seed)
-        notes.append(f"a tenth of the training clips was drawn for validation (seed {seed})")
+    share = config.validation_share
+    if "validation" not in splits and "train" in splits and share > 0:
+        _draw(manifest, splits, "validation", share, seed)
+        notes.append(f"{share:.0%} of the training clips were drawn for validation (seed {seed})")
     clips = tuple(
         replace(clip, split=split) for clip, split in zip(manifest.clips, splits, strict=True)
     )

@@ -1,10 +1,11 @@
 """Which column of a table means what: named by an option, else found by its name."""
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auricle.audio.files import is_audio
+from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError, nearest
 from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.tables import Table
@@ -117,6 +118,8 @@ def _optional(
     if name is not None:
         return _wanted(table, name, key)
     at = _first(table, (key,))
+    if at is not None and not any(cells[at] for _, cells in table.rows() if cells):
+        return None  # a column without a word in it, as our own manifests have
     if at is not None:
         notes.append(
             f"the column '{table.header[at]}' says {meaning}; --data.{key} {NO_COLUMN} ignores it"
@@ -179,7 +182,7 @@ def _is_number(text: str) -> bool:
 
 
 def _no_column(table: Table, key: str, names: Sequence[str]) -> DataError:
-    if any(is_audio(cell) for cell in table.header):
+    if any(os.path.splitext(cell)[1].lower() in AUDIO_SUFFIXES for cell in table.header):
         return DataError(
             f"{table.path} starts with data: its first row must name the columns, as 'path,label'"
         )

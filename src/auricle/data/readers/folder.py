@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auricle.audio.files import is_audio
+from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.data.config import NO_COLUMN, DataConfig
@@ -89,7 +89,7 @@ def _manifest(
     if found.other:
         kinds = listed(kind or "no suffix" for kind, _ in found.other.most_common())
         notes.append(
-            f"{plural(sum(found.other.values()), 'file')} that are not sounds left out ({kinds})"
+            f"{plural(sum(found.other.values()), 'file')} of another kind left out ({kinds})"
         )
     return Manifest(
         clips=tuple(found.clips),
@@ -163,7 +163,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_sound(path: Path) -> bool:
-    return is_audio(path) and path.is_file()
+    return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
 
 
 def _has_sound(folder: Path) -> bool:

@@ -226,6 +226,7 @@ class _Build:
                 # A column that has the name of one of ours but another meaning.
                 f"{name}_" if name in COLUMNS else name: cells[at]
                 for at, name in columns.extra(source.table.header)
+                if cells[at] or name not in COLUMNS
             },
         )
 
@@ -281,7 +282,7 @@ class _Build:
         if self.rejected:
             yield f"{plural(len(self.rejected), 'row')} left out: {listed(self.rejected)}"
         if self.repeated:
-            yield f"{plural(self.repeated, 'row')} said what another row said and were dropped"
+            yield f"{plural(self.repeated, 'row')} repeated another and left out"
         if self.config.label_separator is None:
             first: dict[tuple[str, float, float | None], Clip] = {}
             twice = [
@@ -304,9 +305,12 @@ class _Build:
             for source in sources
             if source.columns.split is not None
         )
+        strange = (
+            f"{said!r} ({plural(count, 'row')})" for said, count in self.strange_splits.items()
+        )
         raise DataError(
             f"the column '{column}' must say train, validation or test, but says "
-            f"{listed(f'{said!r} ({count} rows)' for said, count in self.strange_splits.items())}. "
+            f"{listed(strange)}. "
             "--data.split none ignores it"
         )
 
