@@ -257,6 +257,8 @@ def test_splits_come_before_folds_unless_a_fold_is_asked_for(make_manifest):
     assert any("splits were taken" in note for note in drawn.notes)
     by_fold = apply_splits(manifest, DataConfig(test_fold=0), 0)
     assert {clip.fold for clip in by_fold.of_split("test").clips} == {"0"}
+    validated = apply_splits(manifest, DataConfig(validation_fold=0), 0)
+    assert {clip.fold for clip in validated.of_split("validation").clips} == {"0"}
 
 
 def test_a_group_on_two_sides_of_a_given_split_is_refused(make_manifest):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from auricle.core.errors import DataError, nearest
 from auricle.core.types import Clip, Label
 from auricle.data.config import DataConfig
-from auricle.data.manifest import SPLITS, Manifest, unit_of
+from auricle.data.manifest import Manifest, unit_of
 from auricle.data.wording import listed, plural
 
 TEST_SHARE = 0.2
@@ -47,7 +47,8 @@ def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
     """
     has_split = any(clip.split for clip in manifest.clips)
     has_fold = any(clip.fold for clip in manifest.clips)
-    by_fold = has_fold and (config.test_fold is not None or not has_split)
+    asked = config.test_fold is not None or config.validation_fold is not None
+    by_fold = has_fold and (asked or not has_split)
     if not has_fold:
         for key in ("test_fold", "validation_fold"):
             if (value := getattr(config, key)) is not None:
@@ -336,6 +337,3 @@ def _growth(count: int, more: int, wanted: float) -> float:
 
 def _hash(seed: int, purpose: str, name: str) -> str:
     return hashlib.sha256(f"{seed}\0{purpose}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-__all__ = ["SPLITS", "apply_splits", "fold_names", "folds"]

@@ -1,4 +1,10 @@
-"""Which column of a table means what: named by an option, else found by its name."""
+"""Which column of a table means what: named by an option, else found by its name.
+
+Where two columns could be the label, one that holds words comes before one that holds numbers
+(`category` before `target`). Columns called exactly split, fold and group are taken as that; any
+other grouping column must be declared with `data.group`, and is hinted at where its name suggests
+one. `none` takes no such column.
+"""
 
 import itertools
 import os

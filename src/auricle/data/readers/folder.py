@@ -50,13 +50,13 @@ class FolderReader:
         if not path.is_dir():
             raise DataError(f"{path} is not a folder; the reader 'folder' needs one")
         _refuse_columns(config)
-        tops = [top for top in sorted(_entries(path)) if top.is_dir()]
+        tops = [top for top in sorted(entries(path)) if top.is_dir()]
         splits = _split_folders(tops)
         notes = []
         if splits:
             found = _Found()
             for top, split in splits.items():
-                for label in sorted(_entries(top)):
+                for label in sorted(entries(top)):
                     if label.is_dir():
                         _collect(label, split, found)
             notes.append(
@@ -72,7 +72,7 @@ class FolderReader:
                 _collect(top, None, found)
         if not found.clips:
             raise _nothing(path, found)
-        loose = sum(_is_sound(entry) for entry in _entries(path))
+        loose = sum(_is_sound(entry) for entry in entries(path))
         if loose:
             notes.append(f"{plural(loose, 'sound')} outside the class folders left out")
         return _manifest(found, notes, tops, splits)
@@ -91,6 +91,8 @@ def _manifest(
         notes.append(
             f"{plural(sum(found.other.values()), 'file')} of another kind left out ({kinds})"
         )
+    if found.rejected:
+        notes.append(f"{plural(len(found.rejected), 'sound')} left out: {listed(found.rejected)}")
     return Manifest(
         clips=tuple(found.clips),
         labels=labels,
@@ -101,7 +103,7 @@ def _manifest(
 
 def class_folders(path: Path) -> list[str]:
     """Return the names of the folders at `path` that hold sounds, at any depth."""
-    return [top.name for top in sorted(_entries(path)) if top.is_dir() and _has_sound(top)]
+    return [top.name for top in sorted(entries(path)) if top.is_dir() and _has_sound(top)]
 
 
 def _split_folders(tops: list[Path]) -> dict[Path, str]:
@@ -113,7 +115,7 @@ def _split_folders(tops: list[Path]) -> dict[Path, str]:
     named = {top: SPLIT_NAMES[top.name.lower()] for top in tops if top.name.lower() in SPLIT_NAMES}
     train = [top for top, split in named.items() if split == "train"]
     holds_classes = any(
-        label.is_dir() and _has_sound(label) for top in train for label in _entries(top)
+        label.is_dir() and _has_sound(label) for top in train for label in entries(top)
     )
     if not holds_classes:
         return {}
@@ -139,7 +141,7 @@ def _files(folder: Path) -> Iterator[Path]:
     seen = {os.path.realpath(above) for above in (folder, *folder.parents)}
 
     def walk(here: Path) -> Iterator[Path]:
-        for entry in sorted(_entries(here)):
+        for entry in sorted(entries(here)):
             if entry.is_dir():
                 real = os.path.realpath(entry)
                 if real not in seen:
@@ -151,7 +153,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return walk(folder)
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
     """List what is in `folder`, hidden things and the litter of archives left out."""
     try:
         entries = list(folder.iterdir())
@@ -171,7 +173,7 @@ def _has_sound(folder: Path) -> bool:
 
 
 def _nothing(path: Path, found: _Found) -> DataError:
-    loose = sum(_is_sound(entry) for entry in _entries(path))
+    loose = sum(_is_sound(entry) for entry in entries(path))
     if loose:
         return DataError(
             f"{path} holds {plural(loose, 'sound')} but no class folders: put the sounds of each "

@@ -1,4 +1,15 @@
-"""A CSV or TSV table of paths and labels: a file, or a folder that holds one."""
+"""A CSV or TSV table of paths and labels: a file, or a folder that holds one.
+
+Which table of a folder is read: the one that `data.table` names; else those called train,
+validation (val, valid, dev) and test (eval, evaluation), where there are two or more such; else
+the only one that has a path and a label column; else the one called train; else none, and the
+user must choose. Tables whose name says submission, prediction or scores hold no truth and are
+passed over. Where class folders stand beside a table, the table is read, since only a table can
+hold folds and groups; `data.reader=folder` reads the folders.
+
+Which columns are read: see `auricle.data.readers.columns`. Paths start from `data.audio_root`,
+else from the table's folder, or from audio_files/ or audio/ in it where more of them exist.
+"""
 
 import itertools
 import math
@@ -14,7 +25,7 @@ from auricle.data.config import DataConfig
 from auricle.data.manifest import COLUMNS, Manifest, sorted_labels
 from auricle.data.readers import READERS
 from auricle.data.readers.columns import Columns, find_columns
-from auricle.data.readers.folder import SPLIT_NAMES, class_folders
+from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
 from auricle.data.tables import TABLE_SUFFIXES, Table, open_table
 from auricle.data.wording import case_twins, listed, plural
 
@@ -47,7 +58,7 @@ class TableReader:
         return bool(tables) and len(class_folders(path)) < 2
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
-        """Read the rows; see `docs/data.md` for which table and which columns are taken."""
+        """Read the rows of the table, or of one table per split, that the rule above chooses."""
         sources, notes = _choose(path, config)
         build = _Build(config)
         for source in sources:
@@ -122,8 +133,8 @@ def _split_of(table: Table) -> str | None:
 
 def _tables_in(folder: Path) -> list[Table]:
     tables = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".csv", ".tsv") and path.is_file() and path.name[0] != ".":
+    for path in sorted(entries(folder)):
+        if path.suffix.lower() in (".csv", ".tsv") and path.is_file():
             try:
                 tables.append(open_table(path))
             except DataError:
