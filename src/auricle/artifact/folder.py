@@ -132,7 +132,7 @@ def fill(module: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> 
     module.load_state_dict(dict(weights))
 
 
-def load_artifact(folder: str | Path, device: str = "cpu") -> Predictor:
+def load_artifact(folder: str | Path, device: str | torch.device = "cpu") -> Predictor:
     """Load an artifact folder as a `Predictor` on `device`. Raises `ArtifactError`."""
     classifier, config = load_classifier(folder)
     return Predictor(TorchEngine(classifier, device), config.spec)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,8 @@ def export_onnx(
     caller has some) and on a noise of the shortest length. Raises `ExportError` when a probability
     differs by more than 1e-4 (the file is not left behind), `MissingExtra` without onnx.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise MissingExtra("ONNX export", "train") from None
+    if find_spec("onnx") is None or find_spec("onnxscript") is None:
+        raise MissingExtra("ONNX export", "train")
     # A copy: the caller's network may be in training on another device.
     model = copy.deepcopy(classifier.model).cpu()
     graph = _Graph(Classifier(classifier.frontend.for_export().cpu(), model)).eval()

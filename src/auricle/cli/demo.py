@@ -41,26 +41,39 @@ def demo(
 
     reporter = start_reporter(quiet)
     found = demo_dataset(data, cache or Path.home() / ".cache" / "auricle", say_next)
-    say_next(f"data: {found.name} ({found.why})")
+    say_next(f"data: {found.why}")
     flags = {**found.options, **run.dotted()}
     say_next("\n1. check the data")
     check_and_show(found.path, flags, reporter)
-    if found.cross_validate:
+    if found.folds:
         say_next("\n2. cross-validate: too few sounds for one honest split")
         done = api.crossval_run(
-            found.path, flags=flags, config=run.config, output=output / "crossval", force=True,
+            found.path,
+            flags=flags,
+            config=run.config,
+            folds=found.folds,
+            output=output / "crossval",
+            force=True,
             reporter=reporter,
         )
         api.draw_picture(done.folder)
         show_result(done.result, done.folder)
-    say_next("\n3. train" if found.cross_validate else "\n2. train")
+    say_next("\n3. train" if found.folds else "\n2. train")
     trained = api.train_run(
-        found.path, flags=flags, config=run.config, output=output / "run", force=True,
+        found.path,
+        flags=flags,
+        config=run.config,
+        output=output / "run",
+        force=True,
         reporter=reporter,
     )
     say_next("\njudge on clips never seen")
     evaluated = api.evaluate_run(
-        trained.folder, found.path, split="test", output=output / "evaluation", flags=data_flags(flags),
+        trained.folder,
+        found.path,
+        split="test",
+        output=output / "evaluation",
+        flags=data_flags(flags),
         reporter=reporter,
     )
     show_result(evaluated.result, output / "evaluation")

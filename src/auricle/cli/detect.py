@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import Skips, emit, open_classifier, with_progress
+from auricle.cli.files import Skips, check_output, emit, open_classifier, with_progress
 from auricle.cli.outcome import start_reporter
 
 
@@ -56,6 +56,7 @@ def detect(
     from auricle.audio import find_audio
 
     reporter = start_reporter(quiet)
+    check_output(output)
     paths = find_audio(files)
     classifier = open_classifier(
         model, device, batch_size=batch_size, hop_s=hop_s, allow_truncated=allow_truncated

@@ -40,13 +40,13 @@ class Skips:
         self.count = 0
         self.last: AuricleError | None = None
 
-    def add(self, path: str | Path, error: AuricleError) -> None:
+    def add(self, source: object, error: AuricleError) -> None:
         """Report a bad file. With `strict` it is raised."""
         if self.strict:
             raise error
         self.count += 1
         self.last = error
-        self.reporter.say(f"skipped {path}: {error}")
+        self.reporter.say(f"skipped {source}: {error}")
 
     def status(self, total: int, allow_skips: bool) -> int:
         """Return the exit status. Raises the error when every file was bad."""
@@ -63,6 +63,14 @@ def with_progress(reporter: Reporter, what: str, items: Iterable[T], total: int)
         for item in items:
             progress.advance()
             yield item
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse a suffix that cannot be written before any work is done."""
+    if output is not None:
+        from auricle.data import table_writer
+
+        table_writer(output)
 
 
 def emit(header: Sequence[str], rows: Sequence[Sequence[Any]], output: Path | None) -> None:
@@ -89,7 +97,13 @@ def show_result(result: "Result", folder: Path | None) -> None:
 
     console = Console(highlight=False)
     rows = [
-        [name, metric.value, f"{metric.low:.4f} to {metric.high:.4f}", metric.count, metric.groups]
+        [
+            name,
+            metric.value,
+            f"{metric.low:.4f} to {metric.high:.4f}",
+            metric.count,
+            metric.groups or "",
+        ]
         for name, metric in result.metrics.items()
     ]
     header = ["metric", "value", "95 % interval", "clips", "groups"]

@@ -1,7 +1,7 @@
 """How long work tells people what it does, without knowing whether they sit at a terminal."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 
@@ -24,17 +24,9 @@ class Reporter(Protocol):
         """Write a table."""
         ...
 
-    def progress(self, what: str, total: int) -> "ProgressContext":
+    def progress(self, what: str, total: int) -> AbstractContextManager[Progress]:
         """Start a piece of work of `total` steps."""
         ...
-
-
-class ProgressContext(Protocol):
-    """A context manager around a `Progress`."""
-
-    def __enter__(self) -> Progress: ...
-
-    def __exit__(self, *exception: Any) -> bool | None: ...
 
 
 class Silent:

@@ -13,6 +13,7 @@ from auricle.core.types import Clip, FloatArray, Label, Waveform
 from auricle.data import Manifest, apply_splits, read_manifest
 from auricle.data.config import DataConfig
 from auricle.evaluation.result import Result
+from auricle.evaluation.scores import align_labels
 from auricle.evaluation.scoring import evaluate_scores
 from auricle.runtime.predictor import Predictor
 
@@ -147,26 +148,6 @@ def _stack(rows: list[FloatArray], predictor: Predictor) -> FloatArray:
     return np.stack(rows) if rows else np.empty((0, len(predictor.labels)), np.float32)
 
 
-def label_matrix(clips: Sequence[Clip], labels: Sequence[Label]) -> FloatArray:
-    """Return targets `(clips, classes)`: 1 where a clip has the label.
-
-    Raises `DataError` for a label that is none of `labels`.
-    """
-    index = {label: column for column, label in enumerate(labels)}
-    strangers = sorted({label for clip in clips for label in clip.labels} - index.keys())
-    if strangers:
-        raise DataError(
-            f"the classifier does not know the label{'s' if len(strangers) > 1 else ''} "
-            f"{', '.join(map(repr, strangers[:5]))}; it knows {', '.join(labels)}. "
-            "Rename the labels, or leave these clips out"
-        )
-    targets = np.zeros((len(clips), len(labels)), np.float32)
-    for row, clip in enumerate(clips):
-        for label in clip.labels:
-            targets[row, index[label]] = 1
-    return targets
-
-
 def judge(
     clips: Sequence[Clip],
     probabilities: FloatArray,
@@ -181,12 +162,12 @@ def judge(
 
     Intervals are drawn over groups (recordings, speakers) where the clips name some.
     """
-    targets = label_matrix(clips, labels)
+    targets = align_labels(labels, [clip.labels for clip in clips], multi_label=multi_label)
     groups = [clip.group or clip.path for clip in clips]
     folds = [clip.fold or "" for clip in clips]
     return evaluate_scores(
         labels=list(labels),
-        targets=targets.astype(np.int64) if multi_label else targets.argmax(1),
+        targets=targets,
         probabilities=probabilities,
         paths=[clip.path for clip in clips],
         groups=groups if any(clip.group for clip in clips) else None,

@@ -144,9 +144,7 @@ def _mel_filters(config: FbankConfig, n_fft: int) -> Array:
     top_hz = check_band(config.f_min_hz, config.f_max_hz, config.sample_rate)
     points = np.linspace(mel(config.f_min_hz), mel(top_hz), config.n_mels + 2)
     bins_hz = np.arange(n_fft // 2 + 1) * config.sample_rate / n_fft
-    filters = triangles(points, mel(bins_hz))
-    filters[:, -1] = 0.0  # Kaldi leaves the bin at half the sample rate out
-    return filters
+    return triangles(points, mel(bins_hz))
 
 
 FRONTENDS.add("fbank", FrontEndPreset(Fbank, FbankConfig()))

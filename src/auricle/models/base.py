@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -19,7 +19,8 @@ class SoundModel(nn.Module):
 
     A model states `shortest_frames` (what it can pool), `frames_multiple` (1 where any count
     goes), `padding_safe` (whether clips of different lengths in one batch leave each other's
-    scores alone), `embedding_dim`, `has_frame_scores` and `unused_parameters` (names of
+    scores alone), `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says,
+    always the same) and `unused_parameters` (names of
     parameters that exist in published checkpoints and never get a gradient). It never sees a
     file, never augments and never applies a final activation. `classes=0` builds no head.
     """
@@ -29,6 +30,7 @@ class SoundModel(nn.Module):
     frames_multiple: int = 1
     padding_safe: bool = False
     has_frame_scores: bool = False
+    scores_are: Literal["logits", "probabilities"] = "logits"
     unused_parameters: Sequence[str] = ()
     embedding_dim: int
 

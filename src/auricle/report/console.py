@@ -61,7 +61,9 @@ class _Bar:
         self._task = task
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        self._bars.update(self._task, advance=steps, **({"note": note} if note else {}))
+        if note:
+            self._bars.update(self._task, note=note)
+        self._bars.advance(self._task, steps)
 
 
 class _Lines:

@@ -69,7 +69,7 @@ def announce_bad(reporter: Reporter, bad: Sequence[BadClip]) -> None:
 
 def figure_sentence(result: Result) -> str:
     """Write the main figure with its interval, count and worst confusion."""
-    name, metric = result.main_metric, result.metrics[result.main_metric]
+    name, metric = next(iter(result.metrics.items()))
     by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
     sentence = (
         f"{name} {metric.value:.4f}, 95 % interval {metric.low:.4f} to {metric.high:.4f} "

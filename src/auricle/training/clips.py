@@ -119,11 +119,10 @@ class ClipStore:
 
     def _measure_one(self, clip: Clip) -> int | AudioError:
         try:
-            end_s = clip.offset_s
-            if end_s is None:
-                end_s = audio.probe(clip.path).duration_s
-            samples = seconds_to_samples(end_s - clip.onset_s, self.sample_rate)
-            return max(samples, 1)
+            end_s = clip.offset_s or audio.probe(clip.path).duration_s
+            if end_s is None:  # a stream that does not state its length
+                return len(self._read(clip).samples)
+            return max(1, seconds_to_samples(end_s - clip.onset_s, self.sample_rate))
         except AudioError as error:
             return error
 

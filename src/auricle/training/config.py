@@ -9,7 +9,7 @@ from auricle.core.config import Config
 from auricle.core.errors import ConfigError
 from auricle.data.config import DataConfig
 
-DEFAULT_MODEL = "auricle_s"
+DEFAULT_MODEL = "small_resnet"
 
 _INTERVAL = re.compile(r"^(\d+)([es])$")
 
@@ -17,42 +17,47 @@ _INTERVAL = re.compile(r"^(\d+)([es])$")
 class TrainConfig(Config):
     """How a network is trained. Intervals are written `10e` (epochs) or `500s` (steps)."""
 
-    epochs: int = Field(120, ge=1, description="passes over the training clips")
-    max_steps: int | None = Field(None, ge=1, description="stop after this many steps")
-    batch_size: int = Field(32, ge=1, description="training clips per step and process")
-    eval_batch_size: int = Field(16, ge=1, description="windows per batch when judging")
-    learning_rate: float = Field(3e-3, gt=0, description="highest learning rate")
-    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="optimiser")
-    weight_decay: float = Field(0.05, ge=0, description="not applied to biases and norms")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    epochs: int = Field(default=120, ge=1, description="passes over the training clips")
+    max_steps: int | None = Field(default=None, ge=1, description="stop after this many steps")
+    batch_size: int = Field(default=32, ge=1, description="training clips per step and process")
+    eval_batch_size: int = Field(default=16, ge=1, description="windows per batch when judging")
+    learning_rate: float = Field(default=3e-3, gt=0, description="highest learning rate")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="optimiser")
+    weight_decay: float = Field(default=0.05, ge=0, description="not applied to biases and norms")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD")
     schedule: Literal["cosine", "step", "constant"] = Field(
-        "cosine", description="how the learning rate falls after the warm-up"
+        default="cosine", description="how the learning rate falls after the warm-up"
     )
-    warmup_epochs: float = Field(5.0, ge=0, description="linear rise of the learning rate")
-    final_learning_rate_ratio: float = Field(0.0, ge=0, le=1, description="end of the cosine")
-    step_epochs: float = Field(30.0, gt=0, description="epochs between falls of `step`")
-    step_factor: float = Field(0.1, gt=0, le=1, description="each fall of `step`")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="spread over all classes")
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
-    ema_decay: float = Field(0.998, ge=0, lt=1, description="weight averaging; 0: none")
+    warmup_epochs: float = Field(default=5.0, ge=0, description="linear rise of the learning rate")
+    final_learning_rate_ratio: float = Field(
+        default=0.0, ge=0, le=1, description="end of the cosine"
+    )
+    step_epochs: float = Field(default=30.0, gt=0, description="epochs between falls of `step`")
+    step_factor: float = Field(default=0.1, gt=0, le=1, description="each fall of `step`")
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="spread over all classes")
+    clip_norm: float | None = Field(default=None, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(default=0.998, ge=0, lt=1, description="weight averaging; 0: none")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast where the processor computes in it"
+        default="auto", description="auto: bf16 autocast where the processor computes in it"
     )
-    seed: int = Field(0, ge=0, description="of every draw")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train")
-    threads: int | None = Field(None, ge=1, description="processor threads of torch")
-    workers: int = Field(0, ge=0, description="loader processes (0: load in the main one)")
+    seed: int = Field(default=0, ge=0, description="of every draw")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="where to train"
+    )
+    threads: int | None = Field(default=None, ge=1, description="processor threads of torch")
+    workers: int = Field(default=0, ge=0, description="loader processes (0: load in the main one)")
     start_method: Literal["auto", "fork", "spawn", "forkserver"] = Field(
-        "auto", description="how loader processes start"
+        default="auto", description="how loader processes start"
     )
-    save_every: str = Field("10e", description="between checkpoints")
-    log_every: str = Field("1e", description="between log lines")
-    eval_every: str = Field("10e", description="between looks at the validation clips")
+    save_every: str = Field(default="10e", description="between checkpoints")
+    log_every: str = Field(default="1e", description="between log lines")
+    eval_every: str = Field(default="10e", description="between looks at the validation clips")
     select: Literal["last", "best"] = Field(
-        "last", description="weights of the result: the last, or the best on validation clips"
+        default="last",
+        description="weights of the result: the last, or the best on validation clips",
     )
     max_bad_fraction: float = Field(
-        0.05, ge=0, le=1, description="stop when more of the clips than this cannot be read"
+        default=0.05, ge=0, le=1, description="stop when more of the clips than this cannot be read"
     )
 
     @field_validator("save_every", "log_every", "eval_every", mode="before")
@@ -72,11 +77,11 @@ class RunConfig(Config):
     them once its file is imported (`auricle.training.setup.resolve_parts`).
     """
 
-    data: DataConfig = DataConfig()
+    data: DataConfig = Field(default=DataConfig())
     frontend: dict[str, Any] = Field(default_factory=dict)
     augment: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any] = Field(default_factory=dict)
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = Field(default=TrainConfig())
 
 
 def steps_of(interval: str, steps_per_epoch: int) -> int:

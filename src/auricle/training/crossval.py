@@ -77,7 +77,7 @@ def _judge_all(
 ) -> Result:
     rows: dict[str, FloatArray] = {}
     for name in names:
-        rows.update(_scores_of(folder / f"fold_{name}" / "test", manifest.labels))
+        rows.update(_scores_of(folder / f"fold_{name}" / "test" / "scores.csv", manifest))
     clips = [clip for clip in manifest.clips if clip.path in rows]
     return judge(
         clips,
@@ -90,8 +90,8 @@ def _judge_all(
     )
 
 
-def _scores_of(folder: Path, labels: tuple[str, ...]) -> Mapping[str, FloatArray]:
-    table = read_scores(folder)
-    if tuple(table.labels) != labels:
-        raise DataError(f"{folder}: its classes are not those of the data; start with --force")
+def _scores_of(path: Path, manifest: Manifest) -> Mapping[str, FloatArray]:
+    table = read_scores(path, multi_label=manifest.multi_label)
+    if table.labels != manifest.labels:
+        raise DataError(f"{path}: its classes are not those of the data; start with --force")
     return dict(zip(table.paths, table.probabilities, strict=True))

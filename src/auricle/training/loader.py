@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from auricle import audio
 from auricle.core.errors import AudioError
-from auricle.core.types import FloatArray
+from auricle.core.types import Clip, FloatArray
+from auricle.data import Manifest
+from auricle.evaluation import align_labels
 from auricle.tensors import Batch
 from auricle.training.clips import BadClip, ClipStore
 
@@ -30,6 +32,16 @@ class LoadedBatch:
     batch: Batch | None
     first: int
     bad: tuple[BadClip, ...]
+
+
+def target_matrix(manifest: Manifest, clips: Sequence[Clip]) -> FloatArray:
+    """Return targets `(clips, classes)`: 1 where a clip has the label. Raises `DataError`."""
+    labels = manifest.labels
+    held = [clip.labels for clip in clips]
+    targets = align_labels(labels, held, multi_label=manifest.multi_label)
+    if manifest.multi_label:
+        return targets.astype(np.float32)
+    return np.eye(len(labels), dtype=np.float32)[targets]
 
 
 class EpochBatches(Sampler[list[Item]]):

@@ -1,6 +1,5 @@
 """Losses on an `Output`: logits or probabilities, one label or several."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,9 +13,9 @@ def classification_loss(
 ) -> Tensor:
     """Return the mean loss of scores `(batch, classes)` against `targets` of the same shape.
 
-    One label: cross-entropy with soft targets. Several: binary cross-entropy, mean over classes.
-    Networks that average probabilities (`scores_are == "probabilities"`) get the probability form
-    of the same loss. Raises `ValueError` for an output without scores.
+    One label: cross-entropy with soft targets. Several: binary cross-entropy, mean over classes;
+    so too for networks that average probabilities (`scores_are == "probabilities"`), whose classes
+    are independent of each other. Raises `ValueError` for an output without scores.
     """
     if output.scores is None:
         raise ValueError("a network without a head (classes=0) cannot be trained as a classifier")
@@ -28,9 +27,7 @@ def classification_loss(
             return functional.binary_cross_entropy_with_logits(scores, targets)
         return functional.cross_entropy(scores, targets)
     probabilities = scores.clamp(SMALLEST, 1 - SMALLEST)
-    if multi_label:
-        return functional.binary_cross_entropy(probabilities, targets)
-    return -(targets * torch.log(probabilities)).sum(1).mean()
+    return functional.binary_cross_entropy(probabilities, targets)
 
 
 def smooth(targets: Tensor, amount: float, *, multi_label: bool) -> Tensor:

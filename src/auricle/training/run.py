@@ -11,13 +11,13 @@ from accelerate import Accelerator
 
 from auricle.artifact.classifier import Classifier, TorchEngine, build_classifier
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
-from auricle.augment import build_augmenter
+from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
 from auricle.core.reporting import Reporter, Silent
 from auricle.core.units import seconds_to_samples
 from auricle.data import Manifest, require_trainable
 from auricle.evaluation import Result, write_result
-from auricle.evaluation.judging import judge, label_matrix
+from auricle.evaluation.judging import judge
 from auricle.runtime.predictor import Predictor
 from auricle.runtime.spec import ArtifactConfig
 from auricle.training.announce import announce_bad, announce_network, announce_start, make_card
@@ -25,7 +25,7 @@ from auricle.training.checkpoint import Position, has_checkpoint, load_checkpoin
 from auricle.training.clips import BadClip, ClipStore, require_mostly_good
 from auricle.training.config import RunConfig
 from auricle.training.folder import prepare_folder
-from auricle.training.loader import EpochBatches, TrainingClips, make_loader
+from auricle.training.loader import EpochBatches, TrainingClips, make_loader, target_matrix
 from auricle.training.log import TrainingLog
 from auricle.training.loop import Job, averaged_weights, fit
 from auricle.training.optim import Ema, make_optimizer
@@ -163,7 +163,7 @@ def _prepare_job(setting: _Setting, *, resume: bool) -> tuple[Job, Position]:
     length = max(seconds_to_samples(clip_s, store.sample_rate), setting.classifier.shortest_samples)
     loader = make_loader(
         TrainingClips(store, length, train_config.seed),
-        label_matrix(store.clips, setting.manifest.labels),
+        target_matrix(setting.manifest, store.clips),
         batches,
         workers=train_config.workers,
         start_method=train_config.start_method,
@@ -201,7 +201,8 @@ def _validator(setting: _Setting, job: Job) -> Callable[[], float]:
 
     def validate() -> float:
         _load(predictor, averaged_weights(job))
-        return _judge(setting, predictor, store).main_value
+        figures = _judge(setting, predictor, store).metrics
+        return next(iter(figures.values())).value
 
     return validate
 

@@ -7,7 +7,7 @@ import torch
 
 from auricle.artifact.classifier import Classifier
 from auricle.artifact.parts import resolve_frontend, resolve_model
-from auricle.augment import resolved_section
+from auricle.augment.section import resolved_section
 from auricle.core.errors import ConfigError
 from auricle.core.types import Label
 from auricle.models import MODELS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from auricle.artifact.classifier import Classifier
-from auricle.augment import Augmenter
+from auricle.augment.base import Augmenter
 from auricle.tensors import Batch
 from auricle.training.losses import classification_loss
 
