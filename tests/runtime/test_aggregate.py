@@ -84,13 +84,15 @@ def test_frames_of_windows_fall_on_the_nearest_frame_of_the_clip() -> None:
 def test_frames_of_padding_are_dropped() -> None:
     timeline = FrameTimeline(0.1, 1000)
     timeline.add(stretch(0, 250), column(1, 2, 3, 9, 9))
-    assert timeline.result()[:, 0].tolist() == [1, 2, 3]
+    timeline.add(stretch(300, 250), column(4, 5, 6, 9))
+    assert timeline.result()[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
 
 
 def test_binary_fractions_make_no_extra_frame() -> None:
-    timeline = FrameTimeline(0.01, 44100)
-    timeline.add(stretch(0, 44100 * 29 // 100), np.ones((40, 1), np.float32))
-    assert len(timeline.result()) == 29
+    assert 29 / (0.29 * 100) > 1  # one frame is a little less than one frame
+    timeline = FrameTimeline(0.29, 100)
+    timeline.add(stretch(0, 29), column(1, 2))
+    assert timeline.result()[:, 0].tolist() == [1]
 
 
 def test_window_scores_by_hop() -> None:

@@ -64,6 +64,13 @@ def test_stacking_pads_with_zeros() -> None:
     assert lengths.tolist() == [3, 2]
 
 
+def test_lengths_that_find_no_company_do_not_fill_the_memory() -> None:
+    pool: WindowPool[int] = WindowPool(BATCH, WINDOW, padding_safe=False)
+    left = [item.owner for n in range(20, 30) for batch in pool.add(n, window(n)) for item in batch]
+    assert sum(set(range(20, 30)) - set(left)) <= 4 * BATCH * WINDOW
+    assert left == sorted(left)
+
+
 @pytest.mark.parametrize("padding_safe", [True, False])
 def test_a_clip_longer_than_a_whole_batch_goes_alone(padding_safe: bool) -> None:
     pool: WindowPool[str] = WindowPool(BATCH, WINDOW, padding_safe)

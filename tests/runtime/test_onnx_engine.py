@@ -131,19 +131,46 @@ def test_other_format_versions(
     assert "not valid JSON" in complaint_about(path)
 
 
-def test_a_network_that_fails_at_work_says_so_in_one_line(
-    tmp_path: Path, model: Path, config_text: ConfigText
-) -> None:
-    broken = onnx.load(model)
-    # A batch of one baked in, as a careless export leaves it.
-    for value in (*broken.graph.input, *broken.graph.output):
+@pytest.fixture
+def batch_of_one(tmp_path: Path, model: Path) -> Path:
+    """A file with a batch of one baked in, as a careless export leaves it."""
+    network = onnx.load(model)
+    for value in (*network.graph.input, *network.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
-    path = tmp_path / "one.onnx"
-    onnx.save(broken, path)
+    onnx.save(network, tmp_path / "one.onnx")
+    return tmp_path / "one.onnx"
+
+
+@pytest.fixture
+def fixed_size(tmp_path: Path, model: Path) -> Path:
+    """A file whose network breaks inside unless it hears 7 windows."""
+    network = onnx.load(model)
+    shape = onnx.numpy_helper.from_array(np.array([7, 2], np.int64), "seven")
+    network.graph.initializer.append(shape)
+    network.graph.node[-1].output[0] = "any"
+    network.graph.node.append(onnx.helper.make_node("Reshape", ["any", "seven"], ["scores"]))
+    onnx.save(network, tmp_path / "seven.onnx")
+    return tmp_path / "seven.onnx"
+
+
+@pytest.mark.parametrize("network", ["batch_of_one", "fixed_size"])
+def test_a_network_that_fails_at_work_says_so_in_one_line(
+    network: str, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    predictor = load_onnx(request.getfixturevalue(network), threads=1)
     clips = [Waveform(noise(1000), RATE)] * 2
     with pytest.raises(ArtifactError, match="failed on 2 windows of 1000 samples") as caught:
-        list(load_onnx(path, threads=1).score_many(clips))
+        list(predictor.score_many(clips))
     assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")  # ONNX Runtime's own log included
+
+
+def test_long_windows_are_not_held_together(
+    batch_of_one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.runtime.onnx_engine._MOST_SAMPLES", 1999)
+    clips = [Waveform(noise(1000), RATE)] * 2
+    assert len(list(load_onnx(batch_of_one, threads=1).score_many(clips))) == 2
 
 
 def test_threads_must_be_positive(model: Path) -> None:

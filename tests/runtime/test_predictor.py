@@ -110,6 +110,10 @@ def test_top_k_and_ties(make_spec: MakeSpec) -> None:
     assert len(predictor.predict(noise(10), top_k=9, sample_rate=RATE).labels) == 4
     assert predictor.labels == labels
 
+    many = tuple(f"label {index:02}" for index in range(60))
+    even = Predictor(Fixed(scores=[0.0, 1.0] * 30), make_spec(labels=many))
+    assert even.predict(noise(10), sample_rate=RATE).labels == many[1::2] + many[::2]
+
 
 def test_embedding_of_every_window(make_spec: MakeSpec, loudness: Any) -> None:
     samples = noise(1700)

@@ -344,8 +344,7 @@ class Predictor:
             )
         for item, row in zip(batch, rows, strict=True):
             item.owner.waiting -= 1
-            if item.owner.error is None:
-                item.owner.aggregate.add(item.window, row)
+            item.owner.aggregate.add(item.window, row)
 
 
 def _existing(values: FloatArray | None, what: str) -> FloatArray:
