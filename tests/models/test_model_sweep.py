@@ -56,6 +56,7 @@ def test_what_it_states_is_what_it_gives(frontend_of, name):
             assert not model.has_frame_scores
             continue
         assert output.scores.shape == (2, CLASSES)
+        assert output.scores_are == model.scores_are
         assert (output.frame_scores is not None) == model.has_frame_scores
         if model.has_frame_scores:
             assert output.frame_scores.shape == (2, frames, CLASSES)

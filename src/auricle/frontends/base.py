@@ -13,7 +13,7 @@ from auricle.tensors import Features
 class FrontEndConfig(Config):
     """Base of every front-end's configuration."""
 
-    sample_rate: int = Field(default=32000, gt=0)
+    sample_rate: int = Field(default=32000, gt=0, description="rate of the waveforms (Hz)")
 
 
 class FrontEnd(nn.Module):

@@ -26,25 +26,27 @@ _FLOOR = float(np.finfo(np.float32).eps)
 
 
 class FbankConfig(FrontEndConfig):
-    """Settings of `Fbank`.
+    """Settings of `Fbank`: Kaldi's defaults, with 80 bins and waveforms in [-1, 1]."""
 
-    `f_max_hz` None is half the sample rate. `waveform_scale` is 1 for waveforms taken as they
-    are, in [-1, 1], and 32768 for recipes that expect 16-bit values. `snip_edges` keeps frames
-    that lie wholly inside the waveform; without it the ends are mirrored and there is one frame
-    for each hop. `mean_norm` subtracts each bin's mean over the clip.
-    """
-
-    sample_rate: int = Field(default=16000, gt=0)
-    n_mels: int = Field(default=80, ge=1)
-    window: WindowName = "povey"
-    window_s: float = Field(default=0.025, gt=0)
-    hop_s: float = Field(default=0.010, gt=0)
-    f_min_hz: float = 20.0
-    f_max_hz: float | None = None
-    pre_emphasis: float = Field(default=0.97, ge=0, le=1)
-    snip_edges: bool = True
-    waveform_scale: float = Field(default=1.0, gt=0)
-    mean_norm: bool = False
+    sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
+    n_mels: int = Field(default=80, ge=1, description="mel bins")
+    window: WindowName = Field(
+        default="povey", description="shape of the window (povey: hann to the power of 0.85)"
+    )
+    window_s: float = Field(default=0.025, gt=0, description="length of a frame (s)")
+    hop_s: float = Field(default=0.010, gt=0, description="time from frame to frame (s)")
+    f_min_hz: float = Field(default=20.0, description="lower edge of the mel bins (Hz)")
+    f_max_hz: float | None = Field(
+        default=None, description="upper edge (Hz); null: half the sample rate"
+    )
+    pre_emphasis: float = Field(default=0.97, ge=0, le=1, description="share taken off a sample")
+    snip_edges: bool = Field(
+        default=True, description="only frames inside the clip; else mirrored ends, a frame a hop"
+    )
+    waveform_scale: float = Field(
+        default=1.0, gt=0, description="32768 for recipes that expect 16-bit values"
+    )
+    mean_norm: bool = Field(default=False, description="subtract each bin's mean over the clip")
 
     @model_validator(mode="after")
     def _fits(self) -> "FbankConfig":

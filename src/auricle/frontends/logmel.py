@@ -20,15 +20,17 @@ from auricle.frontends.spectral import Array, SpectralFrontEnd, check_band, tria
 
 
 class LogMelConfig(FrontEndConfig):
-    """Settings of `LogMel`; `f_max_hz` None is half the sample rate."""
+    """Settings of `LogMel`: the PANNs' at 32 kHz by default."""
 
-    n_fft: int = Field(default=1024, ge=2)
-    window_samples: int = Field(default=1024, ge=2)
-    hop_samples: int = Field(default=320, ge=1)
-    n_mels: int = Field(default=64, ge=1)
-    f_min_hz: float = 50.0
-    f_max_hz: float | None = 14000.0
-    amin: float = Field(default=1e-10, gt=0)
+    n_fft: int = Field(default=1024, ge=2, description="points of the Fourier transform")
+    window_samples: int = Field(default=1024, ge=2, description="length of the Hann window")
+    hop_samples: int = Field(default=320, ge=1, description="samples from frame to frame")
+    n_mels: int = Field(default=64, ge=1, description="mel bins")
+    f_min_hz: float = Field(default=50.0, description="lower edge of the mel bins (Hz)")
+    f_max_hz: float | None = Field(
+        default=14000.0, description="upper edge (Hz); null: half the sample rate"
+    )
+    amin: float = Field(default=1e-10, gt=0, description="floor of the energies (1e-10: -100 dB)")
 
     @model_validator(mode="after")
     def _fits(self) -> "LogMelConfig":

@@ -95,7 +95,7 @@ class SpectralFrontEnd(FrontEnd):
         else:
             self._refuse_short(waveforms)
             with torch.autocast(waveforms.device.type, enabled=False):
-                values = self._by_fft(self.pad(waveforms))
+                values = self._by_fft(waveforms)
         beyond = sum(self.padding) - self.frame_samples
         frames = 1 + (lengths_samples + beyond) // self.hop_samples
         return Features(values, frames.clamp(min=0))
@@ -103,25 +103,29 @@ class SpectralFrontEnd(FrontEnd):
     def for_export(self) -> "SpectralFrontEnd":
         """Return a front-end with the same numbers that holds no FFT operator.
 
-        It does not check the length of its input, so that batch and time stay dynamic.
+        It lies on the CPU. It checks no lengths, so that batch and time stay dynamic, and does
+        not shield itself from autocast.
         """
-        twin = copy.deepcopy(self)
-        impulses = torch.eye(self.frame_samples, dtype=torch.float64, device=self.window.device)
-        spectra = torch.fft.rfft(self.shape(impulses), n=self.n_fft)[:, self._band]
+        twin = copy.deepcopy(self).cpu()
+        impulses = torch.eye(self.frame_samples, dtype=torch.float64)
+        spectra = torch.fft.rfft(twin.shape(impulses), n=self.n_fft)[:, self._band]
         twin.kernels = torch.cat([spectra.real, spectra.imag], dim=1).T[:, None].float()
         return twin
 
-    def _by_fft(self, padded: Tensor) -> Tensor:
-        frames = padded.unfold(1, self.frame_samples, self.hop_samples)
-        if padded.device.type != "cpu":
-            return self._features(frames).transpose(1, 2).contiguous()
+    def _by_fft(self, waveforms: Tensor) -> Tensor:
+        if waveforms.device.type != "cpu":
+            return self._features(self._frames(waveforms)).transpose(1, 2).contiguous()
         most = max(1, BLOCK_VALUES // self.n_fft)
-        clips = max(1, most // frames.shape[1])
+        clips = max(1, most // self.frame_count(waveforms.shape[1]))
         blocks = [
-            torch.cat([self._features(part) for part in block.split(most, dim=1)], dim=1)
-            for block in frames.split(clips)
+            torch.cat([self._features(part) for part in self._frames(block).split(most, dim=1)], 1)
+            for block in waveforms.split(clips)
         ]
         return torch.cat(blocks).transpose(1, 2).contiguous()
+
+    def _frames(self, waveforms: Tensor) -> Tensor:
+        """Return a view `(batch, frames, frame_samples)` of the padded waveforms."""
+        return self.pad(waveforms).unfold(1, self.frame_samples, self.hop_samples)
 
     def _features(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(self.shape(frames), n=self.n_fft)[..., self._band]

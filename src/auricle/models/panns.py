@@ -24,23 +24,24 @@ L = TypeVar("L", nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
 class PannsConfig(ModelConfig):
-    """Settings of `Panns`.
+    """Settings of `Panns`: CNN14's by default.
 
-    `channels` of each block; `kernel` (bins and frames) and number of `convolutions` in a block;
-    `pool_last` whether the last block halves time and bins as the others do. `head`: `clip`
-    scores the whole clip; the `decision_` heads score every segment (the frames that pooling
-    merges into one) and combine by maximum, average or attention. Dropout rates as published:
-    `dropout` behind each block, `head_dropout` around the embedding layer.
+    The head `clip` scores the whole clip; the `decision_` heads score every segment (the frames
+    that pooling merges into one) and combine them by maximum, average or attention.
     """
 
-    channels: tuple[int, ...] = Field(default=(64, 128, 256, 512, 1024, 2048), min_length=1)
-    kernel: Literal[3, 5] = 3
-    convolutions: Literal[1, 2] = 2
-    pool_last: bool = False
-    embedding_dim: int = Field(default=2048, ge=1)
-    head: Head = "clip"
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    head_dropout: float = Field(default=0.5, ge=0, lt=1)
+    channels: tuple[int, ...] = Field(
+        default=(64, 128, 256, 512, 1024, 2048), min_length=1, description="channels of each block"
+    )
+    kernel: Literal[3, 5] = Field(default=3, description="width of the convolutions")
+    convolutions: Literal[1, 2] = Field(default=2, description="convolutions in a block")
+    pool_last: bool = Field(
+        default=False, description="whether the last block halves frames and bins too"
+    )
+    embedding_dim: int = Field(default=2048, ge=1, description="width of the embedding")
+    head: Head = Field(default="clip", description="what is scored: the clip, or its segments")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="behind each block")
+    head_dropout: float = Field(default=0.5, ge=0, lt=1, description="around the embedding layer")
 
 
 class ConvBlock(nn.Module):
