@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from auricle.core.errors import DataError
 from auricle.core.reporting import Silent
 from auricle.core.types import Clip
 from auricle.data.config import DataConfig
 from auricle.training.clips import ClipStore, require_mostly_good
-from auricle.core.errors import DataError
 from auricle.training.loader import Collate, EpochBatches, TrainingClips, make_loader
 
 RATE = 8000

@@ -116,8 +116,9 @@ def _prepare_stores(
     manifest: Manifest, config: RunConfig, reporter: Reporter, sample_rate: int
 ) -> tuple[dict[str, ClipStore], list[BadClip]]:
     stores: dict[str, ClipStore] = {}
-    bad: list[BadClip] = []
-    total = 0
+    bad = [BadClip(path, f"{path}: the file does not exist") for path in manifest.missing]
+    bad += [BadClip("", line) for line in manifest.rejected]
+    total = len(bad)
     for split in SPLITS:
         clips = [clip for clip in manifest.clips if clip.split == split]
         if not clips:
