@@ -243,6 +243,32 @@ def test_silence_one_clip_and_no_targets_are_fine(
         assert (out.targets is None) == (batch.targets is None)
 
 
+@pytest.mark.parametrize("frame_targets", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_part_reads_numbers_off_the_device(
+    name: str, frame_targets: bool, make_batch: MakeBatch, generator: torch.Generator
+) -> None:
+    # The meta device has shapes but no numbers: reading one, or mixing devices, raises.
+    batch = make_batch(frame_targets=frame_targets)
+    features = batch.features
+    assert features is not None
+    assert features.waveforms is not None
+    away = replace(
+        batch.to(torch.device("meta")),
+        features=replace(
+            features,
+            values=features.values.to("meta"),
+            lengths_frames=features.lengths_frames.to("meta"),
+            waveforms=features.waveforms.to("meta"),
+        ),
+    )
+    out = build(name, probability=1.0)(away, generator)
+    assert {value.device.type for value in tensors(out).values()} == {"meta"}
+    assert {k: v.shape for k, v in tensors(out).items()} == {
+        k: v.shape for k, v in tensors(batch).items()
+    }
+
+
 @pytest.mark.parametrize("name", FEATURE_NAMES)
 def test_images_are_changed_alike_in_every_channel(name: str, make_batch: MakeBatch) -> None:
     flat = make_batch(4)

@@ -81,14 +81,8 @@ class SpecAugment(Augmentation[SpecAugmentConfig, DrawnMasks]):
 
 def _stripes(drawn: Tensor, widest: Tensor, room: Tensor, size: int) -> Tensor:
     """Return a mask `(n, size)` of stripes up to `widest` within the first `room` places."""
-    width = _whole(drawn[..., 0], widest[:, None])
-    start = _whole(drawn[..., 1], room[:, None] - width)
+    width = (drawn[..., 0] * (widest[:, None] + 1)).long()
+    start = (drawn[..., 1] * (room[:, None] - width + 1)).long()
     place = torch.arange(size, device=drawn.device)
     within = (place >= start[..., None]) & (place < (start + width)[..., None])
     return within.any(1)
-
-
-def _whole(drawn: Tensor, most: Tensor) -> Tensor:
-    """Turn numbers in [0, 1) into whole ones of 0 to `most`, all equally likely."""
-    # float32 may round the largest product up to `most` + 1.
-    return torch.minimum((drawn * (most + 1)).long(), most)
