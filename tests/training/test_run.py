@@ -57,7 +57,7 @@ def test_a_network_with_probabilities_trains_too(train_tones, tmp_path):
 
     names = [n for n in auricle.models.MODELS if auricle.models.MODELS[n].tiny]
     assert len(names) >= 3
-    run = train_tones(tmp_path / "run", model__name="cnn6_decision_att_tiny")
+    run = train_tones(tmp_path / "run", model__name="cnn14_decision_att_tiny")
     assert auricle.load(run.folder).spec.activation == "none"
 
 

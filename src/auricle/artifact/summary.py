@@ -82,12 +82,15 @@ def _recorder(name: str, layers: list[Layer]):
         first = output[0] if isinstance(output, tuple) else output
         if not isinstance(first, Tensor):
             return
+        # A layer that is called twice has its parameters once.
+        again = any(layer.name == name for layer in layers)
+        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         layers.append(
             Layer(
                 name,
                 type(module).__name__,
                 tuple(first.shape),
-                sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+                0 if again else own,
                 _multiply_adds(module, inputs[0], first),
             )
         )

@@ -92,7 +92,7 @@ def show_result(result: "Result", folder: Path | None) -> None:
     """Print metrics with intervals, the table per class and where the files are."""
     from rich.console import Console
 
-    from auricle.evaluation import worst_confusion
+    from auricle.evaluation import interval, worst_confusion
     from auricle.report.console import make_table
 
     console = Console(highlight=False)
@@ -100,7 +100,7 @@ def show_result(result: "Result", folder: Path | None) -> None:
         [
             name,
             metric.value,
-            f"{metric.low:.4f} to {metric.high:.4f}",
+            interval(metric),
             metric.count,
             metric.groups or "",
         ]

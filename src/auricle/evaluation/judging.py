@@ -1,7 +1,7 @@
 """Judging a classifier: which clips count, their scores, the result."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from auricle.evaluation.result import Result
 from auricle.evaluation.scores import align_labels
 from auricle.evaluation.scoring import evaluate_scores
 from auricle.runtime.predictor import Predictor
-
-SEEN = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -46,21 +44,19 @@ def select_clips(
             f"{len(clips)} clips of the data's own {split} split (the classifier names no "
             "manifest: whether it was trained on them cannot be told)",
         )
-    known = {_place(clip): clip for clip in read_manifest(run_manifest).clips}
-    clips = tuple(
-        replace(clip, split=known[_place(clip)].split) if _place(clip) in known else clip
-        for clip in manifest.clips
-    )
+    known = {_place(clip): clip.split for clip in read_manifest(run_manifest).clips}
     if split is not None:
-        chosen = tuple(clip for clip in clips if _place(clip) in known and clip.split == split)
+        chosen = tuple(clip for clip in manifest.clips if known.get(_place(clip)) == split)
         return Selection(
             _some(chosen, split), f"{len(chosen)} {split} clips of the run's own manifest"
         )
-    test = tuple(clip for clip in clips if _place(clip) in known and clip.split == "test")
+    test = tuple(clip for clip in manifest.clips if known.get(_place(clip)) == "test")
     if test:
         return Selection(test, f"{len(test)} test clips of the run's own manifest")
-    new = tuple(clip for clip in clips if _place(clip) not in known)
-    left_out = len(clips) - len(new)
+    # Another stretch of a file that the run has heard is not new to it.
+    heard = {path for path, _, _ in known}
+    new = tuple(clip for clip in manifest.clips if _place(clip)[0] not in heard)
+    left_out = len(manifest.clips) - len(new)
     return Selection(
         _some(new, "new"),
         f"{len(new)} clips that are new to the run"
@@ -154,13 +150,16 @@ def judge(
     labels: Sequence[Label],
     *,
     multi_label: bool,
+    thresholds: Mapping[Label, float] | None = None,
     seed: int,
     config: dict[str, Any],
     command: str,
+    resamples: int = 2000,
 ) -> Result:
     """Compare probabilities `(clips, classes)` with the clips' labels.
 
-    Intervals are drawn over groups (recordings, speakers) where the clips name some.
+    Intervals are drawn over groups (recordings, speakers) where the clips name some;
+    `resamples=0` leaves them out.
     """
     targets = align_labels(labels, [clip.labels for clip in clips], multi_label=multi_label)
     groups = [clip.group or clip.path for clip in clips]
@@ -173,7 +172,9 @@ def judge(
         groups=groups if any(clip.group for clip in clips) else None,
         folds=folds if any(folds) else None,
         multi_label=multi_label,
+        thresholds=thresholds,
         seed=seed,
         config=config,
         command=command,
+        resamples=resamples,
     )

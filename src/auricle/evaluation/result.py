@@ -44,6 +44,13 @@ class Figure(_Record):
     groups: int | None = None
 
 
+def interval(figure: Figure) -> str:
+    """Write a figure's interval for people; one group alone gives none."""
+    if math.isnan(figure.low):
+        return "not defined"
+    return f"{figure.low:.4f} to {figure.high:.4f}"
+
+
 class FoldFigures(_Record):
     """The figures of the clips of one fold."""
 

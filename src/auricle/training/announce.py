@@ -8,7 +8,7 @@ from auricle.artifact.classifier import Classifier
 from auricle.artifact.summary import summarise
 from auricle.core.reporting import Reporter
 from auricle.data import Manifest
-from auricle.evaluation import Result, worst_confusion
+from auricle.evaluation import Result, interval, worst_confusion
 from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
 
@@ -69,12 +69,9 @@ def announce_bad(reporter: Reporter, bad: Sequence[BadClip]) -> None:
 
 def figure_sentence(result: Result) -> str:
     """Write the main figure with its interval, count and worst confusion."""
-    name, metric = next(iter(result.metrics.items()))
+    name, metric = result.main_metric, result.metrics[result.main_metric]
     by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
-    sentence = (
-        f"{name} {metric.value:.4f}, 95 % interval {metric.low:.4f} to {metric.high:.4f} "
-        f"(bootstrap over {by})"
-    )
+    sentence = f"{name} {metric.value:.4f}, 95 % interval {interval(metric)} (bootstrap over {by})"
     worst = worst_confusion(result)
     return f"{sentence}; worst confusion: {worst}" if worst else sentence
 
@@ -103,7 +100,7 @@ def make_card(
         lines += [f"On the {judged_on} clips, {figure_sentence(result)}.", ""]
         lines += ["| metric | value | 95 % interval |", "|---|---|---|"]
         lines += [
-            f"| {name} | {metric.value:.4f} | {metric.low:.4f} to {metric.high:.4f} |"
+            f"| {name} | {metric.value:.4f} | {interval(metric)} |"
             for name, metric in result.metrics.items()
         ]
     return "\n".join(lines) + "\n"

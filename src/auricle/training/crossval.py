@@ -1,17 +1,15 @@
 """Cross-validation: every fold is the test part once; resumes fold by fold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.reporting import Reporter
-from auricle.core.types import FloatArray
+from auricle.core.types import Clip
 from auricle.data import Manifest, apply_splits
 from auricle.data import folds as make_folds
-from auricle.evaluation import Result, read_scores, write_result
+from auricle.evaluation import Result, merge_scores, read_scores, write_result
 from auricle.evaluation.judging import judge
 from auricle.training.announce import figure_sentence
 from auricle.training.clips import BadClip
@@ -75,13 +73,18 @@ def cross_validate(
 def _judge_all(
     manifest: Manifest, config: RunConfig, folder: Path, names: Sequence[str], command: str
 ) -> Result:
-    rows: dict[str, FloatArray] = {}
-    for name in names:
-        rows.update(_scores_of(folder / f"fold_{name}" / "test" / "scores.csv", manifest))
-    clips = [clip for clip in manifest.clips if clip.path in rows]
+    """Judge the test clips of all folds together, from the scores that each fold has left."""
+    tables = [
+        read_scores(folder / f"fold_{name}" / "test", multi_label=manifest.multi_label)
+        for name in names
+    ]
+    scores = merge_scores(tables)
+    if scores.labels != manifest.labels:
+        raise DataError(f"{folder}: its classes are not those of the data; start with --force")
+    in_order = (clip for name in names for clip in manifest.clips if clip.fold == name)
     return judge(
-        clips,
-        np.stack([rows[clip.path] for clip in clips]),
+        _matched(in_order, scores.paths),
+        scores.probabilities,
         manifest.labels,
         multi_label=manifest.multi_label,
         seed=config.train.seed,
@@ -90,8 +93,7 @@ def _judge_all(
     )
 
 
-def _scores_of(path: Path, manifest: Manifest) -> Mapping[str, FloatArray]:
-    table = read_scores(path, multi_label=manifest.multi_label)
-    if table.labels != manifest.labels:
-        raise DataError(f"{path}: its classes are not those of the data; start with --force")
-    return dict(zip(table.paths, table.probabilities, strict=True))
+def _matched(clips: Iterable[Clip], paths: Sequence[str]) -> list[Clip]:
+    """Return the clip of each row of scores; clips that could not be read have no row."""
+    waiting = iter(clips)
+    return [next(clip for clip in waiting if clip.path == path) for path in paths]

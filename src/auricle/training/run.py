@@ -202,8 +202,7 @@ def _validator(setting: _Setting, job: Job) -> Callable[[], float]:
 
     def validate() -> float:
         _load(predictor, averaged_weights(job))
-        figures = _judge(setting, predictor, store).metrics
-        return next(iter(figures.values())).value
+        return _judge(setting, predictor, store, resamples=0).main_value
 
     return validate
 
@@ -222,7 +221,9 @@ def _load(predictor: Predictor, weights: dict[str, torch.Tensor]) -> None:
     engine.classifier.load_state_dict(weights)
 
 
-def _judge(setting: _Setting, predictor: Predictor, store: ClipStore) -> Result:
+def _judge(
+    setting: _Setting, predictor: Predictor, store: ClipStore, *, resamples: int = 2000
+) -> Result:
     return judge(
         store.clips,
         np.stack(list(predictor.score_many(store.waveforms()))),
@@ -231,6 +232,7 @@ def _judge(setting: _Setting, predictor: Predictor, store: ClipStore) -> Result:
         seed=setting.config.train.seed,
         config=setting.config.model_dump(mode="json"),
         command=setting.command,
+        resamples=resamples,
     )
 
 

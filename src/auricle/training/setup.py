@@ -52,7 +52,7 @@ def make_spec(
         window_s=data.eval_clip_s,
         hop_s=data.eval_hop_s or data.eval_clip_s / 2,
         shortest_samples=classifier.shortest_samples,
-        padding_safe=model.padding_safe,
+        padding_safe=model.padding_safe and frontend.padding_safe,
         short_clips=data.short_clips,
         normalise=Normalise(
             kind=data.normalise, target_db=data.target_db, max_gain_db=data.max_gain_db

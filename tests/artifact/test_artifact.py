@@ -1,0 +1,177 @@
+"""Artifacts: what is saved is what is loaded; nothing in a foreign file is run."""
+
+import json
+import pickle
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from auricle.artifact.classifier import Classifier, TorchEngine, build_classifier
+from auricle.artifact.folder import (
+    artifact_config,
+    config_text,
+    load_artifact,
+    load_classifier,
+    save_artifact,
+)
+from auricle.artifact.onnx_export import ExportError, export_onnx
+from auricle.artifact.summary import summarise
+from auricle.core.errors import ArtifactError
+from auricle.core.types import Waveform
+from auricle.models import MODELS
+from auricle.runtime import ClassifierSpec, load_onnx
+from auricle.runtime.predictor import Predictor
+
+LABELS = ("a", "b", "c")
+TINY = [name for name in MODELS if MODELS[name].tiny]
+
+
+def make(name: str = "small_resnet_tiny") -> tuple[Classifier, object]:
+    torch.manual_seed(0)
+    frontend, model = {"name": MODELS[name].frontend}, {"name": name}
+    classifier = build_classifier(frontend, model, len(LABELS)).eval()
+    for module in classifier.modules():
+        if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+    network = classifier.model
+    spec = ClassifierSpec(
+        labels=LABELS,
+        sample_rate=classifier.frontend.sample_rate,
+        window_s=2.0,
+        hop_s=1.0,
+        shortest_samples=classifier.shortest_samples,
+        activation="softmax" if network.scores_are == "logits" else "none",
+        frame_period_s=classifier.frontend.frame_period_s if network.has_frame_scores else None,
+    )
+    return classifier, artifact_config(spec, frontend, model, {"command": "test"})
+
+
+def noises(rate: int, *seconds: float) -> list[Waveform]:
+    rng = np.random.default_rng(0)
+    return [Waveform(rng.normal(0, 0.1, int(rate * s)).astype(np.float32), rate) for s in seconds]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    classifier, config = make()
+    save_artifact(tmp_path / "saved", classifier.state_dict(), config, "card")
+    return tmp_path / "saved"
+
+
+def test_what_is_saved_is_what_is_loaded(saved):
+    classifier, config = make()
+    clips = noises(config.spec.sample_rate, 0.02, 0.7, 2.0, 3.3)
+    ours = list(Predictor(TorchEngine(classifier), config.spec).score_many(clips))
+    theirs = list(load_artifact(saved).score_many(clips))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert load_classifier(saved)[1] == config
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_family_exports_and_detects_the_same(name, tmp_path):
+    """ONNX is equal from any length and any input sample rate, events and embedding too."""
+    classifier, config = make(name)
+    exported = export_onnx(classifier, config, tmp_path / "m.onnx")
+    assert exported.difference <= 1e-4
+    ours = Predictor(TorchEngine(classifier), config.spec)
+    theirs = load_onnx(tmp_path / "m.onnx")
+    assert theirs.spec == config.spec
+    clips = [clip for rate in (8000, 44100) for clip in noises(rate, 0.05, 1.3, 4.1)]
+    for batch_size in (1, 4):
+        there = Predictor(theirs.engine, theirs.spec, batch_size=batch_size)
+        for one, other in zip(ours.score_many(clips), there.score_many(clips), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(ours.embed(clips[2]), theirs.embed(clips[2]), atol=1e-3, rtol=1e-3)
+
+
+def test_the_onnx_file_is_as_promised(tmp_path):
+    classifier, config = make()
+    export_onnx(classifier, config, tmp_path / "m.onnx")
+    model = onnx.load(tmp_path / "m.onnx")
+    assert [value.name for value in model.graph.input] == ["waveforms", "lengths_samples"]
+    assert [value.name for value in model.graph.output] == ["scores", "frame_scores", "embedding"]
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["auricle.config"] == config_text(config)
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & {"STFT", "DFT"}
+
+
+def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
+    classifier, config = make()
+    monkeypatch.setattr("auricle.artifact.onnx_export.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="differ by"):
+        export_onnx(classifier, config, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("how", ["pickle", "torch"])
+def test_a_pickle_in_the_place_of_weights_is_refused_and_not_run(saved, tmp_path, how):
+    sentinel = tmp_path / "executed"
+    with (saved / "model.safetensors").open("wb") as file:
+        if how == "pickle":
+            pickle.dump(Bomb(sentinel), file)
+        else:
+            torch.save(Bomb(sentinel), file)
+    with pytest.raises(ArtifactError, match="nothing in them was executed"):
+        load_artifact(saved)
+    assert not sentinel.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "newer"),
+        ({"format_version": "x"}, "format_version"),
+        ({"spec": {}}, "spec"),
+        ({"model": {"name": "cn10"}}, "cn10|cnn10"),
+        ({"model": {"name": "small_resnet_tiny", "widths": [4, 16]}}, "do not fit"),
+        ({"model": {"name": "small_resnet_tiny", "width": [4]}}, "model.widths"),
+        ({"frontend": {}}, "frontend|name"),
+    ],
+)
+def test_a_wrong_config_says_what_is_wrong(saved, change, message):
+    path = saved / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ArtifactError, match=message) as caught:
+        load_artifact(saved)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(ArtifactError, match=name):
+        load_artifact(saved)
+
+
+def test_weights_with_other_keys_are_refused(saved):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(str(saved / "model.safetensors"))
+    weights["stranger"] = weights.pop("model.head.bias")
+    save_file(weights, str(saved / "model.safetensors"))
+    with pytest.raises(ArtifactError, match=r"missing model\.head\.bias; unexpected stranger"):
+        load_artifact(saved)
+
+
+def test_the_summary_counts_what_paper_and_pencil_count():
+    classifier, _ = make()
+    summary = summarise(classifier, 1.0)
+    parameters = sum(p.numel() for p in classifier.parameters())
+    assert summary.parameters == parameters == sum(layer.parameters for layer in summary.layers)
+    stem = summary.layers[1]
+    assert stem.kind == "Conv2d"
+    frames, bins = classifier.frontend.frame_count(8000), classifier.frontend.bins
+    assert stem.output_shape == (1, 4, -(-bins // 2), -(-frames // 2))
+    assert stem.multiply_adds == 4 * 9 * -(-bins // 2) * -(-frames // 2)
