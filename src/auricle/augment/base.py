@@ -90,7 +90,7 @@ class Augmenter:
 
 
 def draw_rows(batch: Batch, probability: float, generator: Generator) -> Tensor:
-    """Draw the places `(changed,)` of the clips to change."""
+    """Draw the places `(changed,)`, in order, of the clips to change."""
     return (torch.rand(len(batch.waveforms), generator=generator) < probability).nonzero()[:, 0]
 
 
@@ -125,8 +125,15 @@ def features_of(batch: Batch) -> Features:
 
 
 def with_rows(values: Tensor, rows: Tensor, changed: Tensor) -> Tensor:
-    """Return `values` with `changed` in the place of `rows` of its first axis."""
+    """Return `values` with `changed` in the place of `rows`, drawn by `draw_rows`."""
+    if len(rows) == len(values):
+        return changed.to(values.dtype)
     return values.index_copy(0, rows, changed.to(values.dtype))
+
+
+def rows_of(values: Tensor, rows: Tensor) -> Tensor:
+    """Return `rows`, drawn by `draw_rows`, of `values`: `values` itself where all were drawn."""
+    return values if len(rows) == len(values) else values[rows]
 
 
 def with_feature_rows(batch: Batch, rows: Tensor, changed: Tensor) -> Batch:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
@@ -161,8 +160,13 @@ class BetweenClass(Augmentation[AugmentationConfig, DrawnBetweenClass]):
 def loudest_level_db(waveforms: Tensor, sample_rate: int) -> Tensor:
     """Return the level `(batch,)` of each clip's loudest 0.1 s, in dB of full scale (RMS)."""
     window = min(max(1, round(_LEVEL_WINDOW_S * sample_rate)), waveforms.shape[1])
-    whole = F.pad(waveforms, (0, -waveforms.shape[1] % window))
-    power = whole.reshape(len(waveforms), -1, window).square().mean(2).amax(1)
+    size = waveforms.shape[1] // window * window
+    blocks = waveforms[:, :size].unflatten(1, (-1, window))
+    amplitude = torch.linalg.vector_norm(blocks, dim=2).amax(1)  # reads once, writes little
+    if size < waveforms.shape[1]:
+        rest = torch.linalg.vector_norm(waveforms[:, size:], dim=1)
+        amplitude = torch.maximum(amplitude, rest)
+    power = amplitude.square() / window
     return 10 * power.clamp(min=10 ** (_LOWEST_LEVEL_DB / 10)).log10()
 
 
@@ -180,8 +184,7 @@ def _mixed(
 ) -> Batch:
     """Add waveforms by `weights` (own, partner's), and targets by `share` and its rest."""
     waveforms, lengths = batch.waveforms, batch.lengths_samples
-    own, partner = weights
-    mixed = waveforms[rows] * own[:, None] + waveforms[partners] * partner[:, None]
+    mixed = weighted_sum(waveforms, rows, partners, weights)
     longer = torch.maximum(lengths[rows], lengths[partners])
     return replace(
         batch,
@@ -189,6 +192,22 @@ def _mixed(
         lengths_samples=with_rows(lengths, rows, longer),
         targets=_mixed_targets(batch.targets, rows, partners, share),
     )
+
+
+def weighted_sum(
+    waveforms: Tensor, rows: Tensor, partners: Tensor, weights: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Return `rows` and `partners` of `waveforms`, each times its weight `(rows,)`, added."""
+    own, partner = weights
+    if waveforms.device.type != "cpu":
+        return waveforms[rows] * own[:, None] + waveforms[partners] * partner[:, None]
+    # Row by row: a processor's cache holds a row and not a batch.
+    mixed = waveforms.new_empty(len(rows), waveforms.shape[1])
+    places = zip(rows.tolist(), partners.tolist(), own.tolist(), partner.tolist(), strict=True)
+    for target, (row, other, own_weight, other_weight) in zip(mixed, places, strict=True):
+        torch.mul(waveforms[row], own_weight, out=target)
+        target.add_(waveforms[other], alpha=other_weight)
+    return mixed
 
 
 def _mixed_targets(

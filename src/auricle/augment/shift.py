@@ -16,11 +16,10 @@ from auricle.augment.base import (
     below,
     draw_rows,
     draw_uniform,
+    rows_of,
     with_rows,
 )
 from auricle.tensors import Batch
-
-_CACHED_PLACES = 2**18
 
 
 class TimeShiftConfig(AugmentationConfig):
@@ -63,7 +62,7 @@ class TimeShift(Augmentation[TimeShiftConfig, DrawnTimeShift]):
         if self.config.max_s is not None:
             furthest = furthest.clamp(max=self.config.max_s * batch.sample_rate)
         shift = (parameters.position.to(device) * furthest).round().long()
-        moved = _moved(batch.waveforms[rows], shift, lengths, self.config.fill)
+        moved = _moved(rows_of(batch.waveforms, rows), shift, lengths, self.config.fill)
         batch = replace(batch, waveforms=with_rows(batch.waveforms, rows, moved))
         if batch.targets is None or batch.targets.ndim == 2:
             return batch
@@ -72,25 +71,37 @@ class TimeShift(Augmentation[TimeShiftConfig, DrawnTimeShift]):
         )
 
 
-def overlaid(values: Tensor, starts: Tensor, count: int) -> Tensor:
+def overlaid(values: Tensor, starts: Tensor, lengths: Tensor, count: int) -> Tensor:
     """Read `count` places of each row of `values` `(n, size)` from several starts, and add.
 
-    `starts` `(n, reads)` may lie before the beginning or past the end; zeros are read there.
-    Returns `(n, count)`.
+    `starts` `(n, reads)` may lie before the beginning or past the end; zeros are read there, and
+    from each row's `lengths` `(n,)` on. Returns `(n, count)`.
     """
+    if values.device.type == "cpu":
+        return _overlaid_by_row(values, starts.tolist(), lengths.tolist(), count)
     starts = starts.clamp(-count, values.shape[1]) + count
+    # A view that holds every window of the padded rows: one copy, and no table of indices, which
+    # would be twice as large as the sound.
+    windows = F.pad(values, (count, count)).unfold(1, count, 1)
+    row = torch.arange(len(windows), device=values.device)
     read = values.new_zeros(len(values), count)
-    # A processor's cache holds a few rows, and fresh memory for a whole batch costs it more than
-    # the reading; an accelerator takes all rows at once.
-    step = max(1, _CACHED_PLACES // count) if values.device.type == "cpu" else len(values)
-    for first in range(0, len(values), step):
-        rows = slice(first, first + step)
-        # A view that holds every window of the padded rows: one copy, and no table of indices,
-        # which would be twice as large as the sound.
-        windows = F.pad(values[rows], (count, count)).unfold(1, count, 1)
-        row = torch.arange(len(windows), device=values.device)
-        for start in starts[rows].T:
-            read[rows] += windows[row, start]
+    for start in starts.T:
+        read += windows[row, start]
+    return read * below(lengths, count)
+
+
+def _overlaid_by_row(
+    values: Tensor, starts: list[list[int]], lengths: list[int], count: int
+) -> Tensor:
+    """Do as `overlaid`, row by row: a processor's cache holds a row and not a batch."""
+    size = values.shape[1]
+    read = values.new_empty(len(values), count)
+    for row, (row_starts, length) in enumerate(zip(starts, lengths, strict=True)):
+        target, source = read[row].zero_(), values[row]
+        for start in row_starts:
+            low, high = max(start, 0), min(start + min(count, length), size)
+            if low < high:
+                target[low - start : high - start] += source[low:high]
     return read
 
 
@@ -99,8 +110,7 @@ def _moved(values: Tensor, shift: Tensor, lengths: Tensor, fill: str) -> Tensor:
     if fill == "wrap":
         other_end = torch.where(shift < 0, -lengths, lengths) - shift
         starts = torch.stack([-shift, other_end], 1)
-    size = values.shape[1]
-    return overlaid(values, starts, size) * below(lengths, size)
+    return overlaid(values, starts, lengths, values.shape[1])
 
 
 def _move_targets(batch: Batch, targets: Tensor, rows: Tensor, shift: Tensor, fill: str) -> Tensor:

@@ -100,7 +100,7 @@ class Speed(Augmentation[SpeedConfig, DrawnSpeed]):
         turns = math.floor(factor) + 1 if self.config.fill == "wrap" and factor > 1 else 1
         turn = torch.arange(turns, device=clips.device)
         starts = start[:, None] - turn * sped_lengths[:, None]
-        return overlaid(sped, starts, size) * below(lengths, size)
+        return overlaid(sped, starts, lengths, size)
 
     def _targets(
         self, targets: Tensor, lengths: Tensor, start: Tensor, factor: Fraction, period: float
