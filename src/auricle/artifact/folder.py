@@ -89,7 +89,7 @@ def read_config(folder: str | Path) -> ArtifactConfig:
     path = Path(folder) / "config.json"
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(
             f"{folder} holds no config.json: it is not an Auricle artifact or run folder"
         ) from None
@@ -103,7 +103,7 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, ArtifactConfig]:
     config = read_config(folder)
     try:
         classifier = build_classifier(config.frontend, config.model, len(config.spec.labels))
-    except (ConfigError, KeyError) as error:
+    except ConfigError as error:
         raise ArtifactError(f"{Path(folder) / 'config.json'}: {error}") from None
     weights = load_weights(Path(folder) / "model.safetensors")
     fill(classifier, weights, str(folder))

@@ -14,7 +14,7 @@ Section = Mapping[str, Any]
 
 def resolve_frontend(section: Section) -> dict[str, Any]:
     """Spell out a front-end section: its name and every option. Raises `ConfigError`."""
-    preset = FRONTENDS[section["name"]]
+    preset = FRONTENDS[section.get("name", "")]
     values = merge(preset.config.model_dump(mode="json"), _options(section))
     config = validate(preset.build.Config, values, prefix="frontend")
     return {"name": section["name"], **config.model_dump(mode="json")}
@@ -22,7 +22,7 @@ def resolve_frontend(section: Section) -> dict[str, Any]:
 
 def resolve_model(section: Section) -> dict[str, Any]:
     """Spell out a model section: its name and every option. Raises `ConfigError`."""
-    preset = MODELS[section["name"]]
+    preset = MODELS[section.get("name", "")]
     values = merge(preset.config.model_dump(mode="json"), _options(section))
     config = validate(preset.family.Config, values, prefix="model")
     return {"name": section["name"], **config.model_dump(mode="json")}
@@ -30,13 +30,13 @@ def resolve_model(section: Section) -> dict[str, Any]:
 
 def build_frontend(section: Section) -> FrontEnd:
     """Build the front-end that a section names."""
-    preset = FRONTENDS[section["name"]]
+    preset = FRONTENDS[section.get("name", "")]
     return preset.build(validate(preset.build.Config, _options(resolve_frontend(section))))
 
 
 def build_model(section: Section, *, bins: int, classes: int) -> SoundModel:
     """Build the network that a section names, for `bins` feature rows; 0 classes: no head."""
-    preset: ModelPreset = MODELS[section["name"]]
+    preset: ModelPreset = MODELS[section.get("name", "")]
     config = validate(preset.family.Config, _options(resolve_model(section)))
     return preset.family(config, bins=bins, classes=classes)
 

@@ -6,13 +6,14 @@ key with its dotted path.
 """
 
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from auricle.core.errors import ConfigError, nearest
 
@@ -27,6 +28,18 @@ class Config(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_switch_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # `--train.epochs` without a value is True, which pydantic would read as 1.
+        if isinstance(value, bool) and info.field_name is not None:
+            annotation = cls.model_fields[info.field_name].annotation
+            union = get_origin(annotation) in (Union, UnionType)
+            kinds = set(get_args(annotation)) if union else {annotation}
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("give it a number")
+        return value
 
 
 C = TypeVar("C", bound=BaseModel)
@@ -73,7 +86,8 @@ def read_yaml(path: str | Path) -> Tree:
     except FileNotFoundError:
         raise ConfigError(f"config file not found: {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"config file {path} cannot be read: {reason}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"config file {path} is not valid YAML: {_one_line(error)}") from None
     if tree is None:
@@ -115,6 +129,8 @@ def resolve(
 ) -> C:
     """Build `cls` from a YAML file, then environment variables, then flags (dotted keys)."""
     tree = read_yaml(file) if file is not None else {}
+    # A section whose keys are all commented out is null, and means its defaults.
+    tree = {key: value for key, value in tree.items() if value is not None}
     if environment is None:
         environment = os.environ
     tree = merge(tree, environment_tree(environment, list(cls.model_fields)))
@@ -143,8 +159,16 @@ def _explain(cls: type[BaseModel], item: Any, prefix: str) -> str:
             return f"unknown key '{dotted}'; did you mean '--{guess}'?"
         known = ", ".join(_fields_at(cls, location[:-1]))
         return f"unknown key '{dotted}'; known keys here: {known}"
+    if item["type"] == "missing":
+        return f"'{dotted}' is missing"
     message = item["msg"].removeprefix("Value error, ")
-    return f"'{dotted}' = {item['input']!r}: {message[:1].lower()}{message[1:]}"
+    if item["type"] in ("model_type", "dict_type"):
+        message = "must hold keys and values"
+    message = f"{message[:1].lower()}{message[1:]}"
+    if not location or isinstance(item["input"], Mapping):
+        # A rule about several keys: they are in the message, and the input is the whole section.
+        return f"'{dotted}': {message}" if dotted else message
+    return f"'{dotted}' = {reprlib.repr(item['input'])}: {message}"
 
 
 def _nearest_key(cls: type[BaseModel], location: list[str]) -> str | None:

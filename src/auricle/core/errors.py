@@ -54,9 +54,13 @@ class MissingExtra(AuricleError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to `name`, or None when none is close."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.55)
-    return matches[0] if matches else None
+    """Return the known name closest to `name`, or None when none is close.
+
+    Of equally close ones, the one of the same letters comes first: `lable` is `label`, not `table`.
+    """
+    matches = get_close_matches(name, list(known), n=5, cutoff=0.55)
+    twins = (match for match in matches if sorted(match) == sorted(name))
+    return next(twins, matches[0] if matches else None)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:

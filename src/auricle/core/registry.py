@@ -40,8 +40,9 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         self._load()
-        if name not in self._parts:
-            raise unknown_name(self.kind, name, self._parts)
+        # Names come out of YAML and JSON, where they may be anything.
+        if not isinstance(name, str) or name not in self._parts:
+            raise unknown_name(self.kind, str(name), self._parts)
         return self._parts[name]
 
     def __iter__(self) -> Iterator[str]:
