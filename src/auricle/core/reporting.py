@@ -1,8 +1,19 @@
 """How long work tells people what it does, without knowing whether they sit at a terminal."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line: control characters, such as those in file names, are escaped."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        else letter
+        for letter in text
+    )
 
 
 class Progress(Protocol):

@@ -76,6 +76,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+            recover_folder(path)
 
 
 def recover_folder(path: str | Path) -> Path:
@@ -90,7 +91,8 @@ def recover_folder(path: str | Path) -> Path:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # The name of a file need not be text; escaped this way, it reads back from JSON.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -101,8 +103,11 @@ def write_json(path: str | Path, value: Any) -> None:
 def write_csv(
     path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ","
 ) -> None:
-    """Write a table to `path`, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    """Write a table to `path`, whole or not at all. Names of files are kept byte for byte."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

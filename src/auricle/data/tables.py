@@ -191,7 +191,11 @@ def _write_tsv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[
 
 
 def _write_jsonl(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        # The name of a file need not be text; escaped this way, it reads back from JSON.
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         for row in rows:
             named = {name: _plain(value) for name, value in zip(header, row, strict=True)}
             json.dump(named, file, ensure_ascii=False)
