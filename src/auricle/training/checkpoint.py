@@ -21,6 +21,7 @@ from auricle.training.optim import Ema
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
+_COUNTS = ("step", "ema_updates", "loss_sum", "right_sum", "clip_count", "seconds")
 
 
 @dataclass
@@ -71,6 +72,9 @@ def load_checkpoint(
     """Put a checkpoint's state into `module`, `optimizer` and `ema`. Raises `ArtifactError`."""
     try:
         position = Position(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
+        for name in _COUNTS:
+            if not isinstance(getattr(position, name), (int, float)):
+                raise TypeError(f"'{name}' must be a number")
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder / 'state.json'} cannot be read: {error}") from None
     state = load_weights(folder / "training.safetensors")

@@ -9,11 +9,12 @@ from auricle.core.reporting import Reporter
 from auricle.core.types import Clip
 from auricle.data import Manifest, apply_splits
 from auricle.data import folds as make_folds
-from auricle.evaluation import Result, merge_scores, read_scores, write_result
+from auricle.evaluation import Result, ScoreTable, merge_scores, read_scores, write_result
 from auricle.evaluation.judging import judge
 from auricle.training.announce import figure_sentence
 from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
+from auricle.training.folder import is_finished, prepare_folder
 from auricle.training.run import train
 
 
@@ -49,31 +50,41 @@ def cross_validate(
             "the runs in it, or another folder"
         )
     manifest, names = make_folds(manifest, config.data, config.train.seed, folds)
-    bad: list[BadClip] = []
+    bad: dict[str, BadClip] = {}
     for number, name in enumerate(names, start=1):
         reporter.say(f"fold {name} ({number} of {len(names)})")
         data = config.data.model_copy(update={"test_fold": name})
+        fold_config = config.model_copy(update={"data": data})
+        fold = apply_splits(manifest, data, config.train.seed)
+        output = folder / f"fold_{name}"
+        if resume and is_finished(output):
+            prepare_folder(output, fold_config, fold, resume=True, force=False)  # the same run?
+            reporter.say(f"fold {name}: finished before ({output})")
+            continue
         run = train(
-            apply_splits(manifest, data, config.train.seed),
-            config.model_copy(update={"data": data}),
-            folder / f"fold_{name}",
+            fold,
+            fold_config,
+            output,
             reporter=reporter,
             command=f"{command} (fold {name})",
             resume=resume,
             force=force,
         )
-        bad += run.bad
+        bad.update({clip.path: clip for clip in run.bad})
         if run.result is not None:
             reporter.say(f"fold {name}: {figure_sentence(run.result)}")
-    result = _judge_all(manifest, config, folder, names, command)
+    scores = _scores_of(manifest, folder, names)
+    result = _judge_all(manifest, config, scores, names, command)
     write_result(folder, result)
-    return CrossValidation(folder, result, tuple(bad))
+    judged = set(scores.paths)
+    for clip in manifest.clips:
+        if clip.fold in names and clip.path not in judged:
+            bad.setdefault(clip.path, BadClip(clip.path, f"{clip.path} was left out before"))
+    return CrossValidation(folder, result, tuple(bad.values()))
 
 
-def _judge_all(
-    manifest: Manifest, config: RunConfig, folder: Path, names: Sequence[str], command: str
-) -> Result:
-    """Judge the test clips of all folds together, from the scores that each fold has left."""
+def _scores_of(manifest: Manifest, folder: Path, names: Sequence[str]) -> ScoreTable:
+    """Put together the scores that each fold has left of its test clips."""
     tables = [
         read_scores(folder / f"fold_{name}" / "test", multi_label=manifest.multi_label)
         for name in names
@@ -81,6 +92,13 @@ def _judge_all(
     scores = merge_scores(tables)
     if scores.labels != manifest.labels:
         raise DataError(f"{folder}: its classes are not those of the data; start with --force")
+    return scores
+
+
+def _judge_all(
+    manifest: Manifest, config: RunConfig, scores: ScoreTable, names: Sequence[str], command: str
+) -> Result:
+    """Judge the test clips of all folds together."""
     in_order = (clip for name in names for clip in manifest.clips if clip.fold == name)
     return judge(
         _matched(in_order, scores.paths),

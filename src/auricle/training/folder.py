@@ -4,18 +4,21 @@ import difflib
 import shutil
 from pathlib import Path
 
-from auricle.core.config import to_yaml
+from auricle.core.config import read_yaml, to_yaml
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.types import Clip
 from auricle.core.writing import write_text
 from auricle.data import Manifest, read_manifest, write_manifest
 from auricle.training.config import RunConfig
 
+FINISHED = "config.json"
+"""The file of an artifact that is written last."""
+
 RUN_FILES = (
     "config.yaml",
     "manifest.csv",
     "log.csv",
-    "config.json",
+    FINISHED,
     "model.safetensors",
     "model.onnx",
     "README.md",
@@ -37,8 +40,9 @@ def prepare_folder(
 ) -> None:
     """Make the run folder ready and write `config.yaml` and `manifest.csv` into it.
 
-    Raises `ConfigError` when it is not empty (without `resume` or `force`) or when a resumed run's
-    configuration differs, `DataError` when its clips do.
+    Raises `ConfigError` when it is not empty (without `resume` or `force`), when it holds files of
+    someone else's that a run would replace, or when a resumed run's configuration differs;
+    `DataError` when its clips do.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--output {folder} is a file; name a folder")
@@ -51,10 +55,29 @@ def prepare_folder(
                 f"--output {folder} is not empty: use --resume to go on with it, --force to "
                 "replace the run in it, or another folder"
             )
+        _refuse_strangers(folder)
         if force:
             _clear(folder)
     write_text(folder / "config.yaml", to_yaml(config))
     write_manifest(folder / "manifest.csv", manifest)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse a folder that is no run and has a name of ours, such as a data set with `test/`."""
+    config = folder / "config.yaml"
+    if config.is_file() and set(RunConfig.model_fields) <= set(read_yaml(config)):
+        return
+    for name in (*RUN_FILES, *RUN_FOLDERS):
+        if (folder / name).exists():
+            raise ConfigError(
+                f"--output {folder} is not a run folder, and a run would replace its '{name}': "
+                "give another folder"
+            )
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether the run in `folder` has come to its end."""
+    return (folder / FINISHED).is_file()
 
 
 def _clear(folder: Path) -> None:

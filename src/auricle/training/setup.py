@@ -8,7 +8,7 @@ import torch
 from auricle.artifact.classifier import Classifier
 from auricle.artifact.parts import resolve_frontend, resolve_model
 from auricle.augment.section import resolved_section
-from auricle.core.errors import ConfigError
+from auricle.core.errors import ConfigError, unknown_name
 from auricle.core.types import Label
 from auricle.models import MODELS
 from auricle.runtime.spec import ClassifierSpec, Normalise
@@ -69,6 +69,8 @@ def choose_device(name: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    if name not in ("auto", *available):
+        raise unknown_name("device", name, ["auto", *available])
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
     if not available[name]:
