@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from auricle.core.config import merge, nest, read_yaml, resolve, validate
-from auricle.core.errors import ArtifactError, AuricleError, ConfigError, DataError, MissingExtra
+from auricle.core.errors import (
+    ArtifactError,
+    AuricleError,
+    ConfigError,
+    DataError,
+    MissingExtra,
+    unknown_name,
+)
 from auricle.core.reporting import Reporter, Silent
 from auricle.core.types import Waveform
 
@@ -72,6 +79,8 @@ def _open(path: Path, device: str) -> "Predictor":
             f"{path} is neither a folder nor an .onnx file: checkpoints of other programs are not "
             "run (nothing in it was executed)"
         )
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"an ONNX file runs on the processor: --device auto or cpu, not {device}")
     return load_onnx(path)
 
 
@@ -238,10 +247,12 @@ def evaluate_run(
     reporter: Reporter | None = None,
 ) -> Evaluated:
     """Judge as `evaluate` does, and say how."""
-    from auricle.data import read_dataset
+    from auricle.data import SPLITS, read_dataset
     from auricle.evaluation import write_result
     from auricle.evaluation.judging import judge, score_clips, select_clips
 
+    if split not in (None, *SPLITS):
+        raise unknown_name("split", str(split), SPLITS)
     reporter = reporter or Silent()
     predictor = load(model, device=device, batch_size=batch_size)
     run = Path(model) if Path(model).is_dir() else Path(model).parent
@@ -306,6 +317,8 @@ def export_checked(
 ) -> "Exported":
     """Export as `export` does and say how the check went; `examples` are sound files."""
     require_torch("ONNX export")
+    if Path(output).suffix != ".onnx":
+        raise ConfigError(f"the file to write must be called something.onnx, got {output}")
     from auricle.artifact.folder import load_classifier
     from auricle.artifact.onnx_export import export_onnx
 
