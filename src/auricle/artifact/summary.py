@@ -1,5 +1,6 @@
 """What a network is made of: layers, output shapes, parameters, multiply-adds, memory."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from auricle.artifact.classifier import Classifier
 from auricle.core.units import seconds_to_samples
+from auricle.tensors import Features
 
 BYTES_PER_VALUE = 4
 
@@ -44,36 +46,39 @@ class Summary:
 
 
 def summarise(classifier: Classifier, seconds: float) -> Summary:
-    """Run one silent clip of `seconds` through `classifier` and count.
+    """Run features of one clip of `seconds` through the network and count.
 
     Multiply-adds are those of convolutions, linear and recurrent layers of the network, one for
-    each multiplication with its addition; the front-end is not counted, as is usual.
+    each multiplication with its addition; the front-end is not counted, as is usual. A network on
+    the meta device costs nothing to count.
     """
-    rate = classifier.frontend.sample_rate
+    frontend, model = classifier.frontend, classifier.model
+    rate = frontend.sample_rate
     samples = max(classifier.shortest_samples, seconds_to_samples(seconds, rate))
+    frames = frontend.frame_count(samples)
+    device = next(model.parameters()).device
     layers: list[Layer] = []
     handles = [
         module.register_forward_hook(_recorder(name, layers))
-        for name, module in classifier.model.named_modules()
+        for name, module in model.named_modules()
         if not list(module.children())
     ]
-    device = next(classifier.parameters()).device
-    was_training = classifier.training
-    classifier.eval()
+    was_training = model.training
+    model.eval()
     try:
         with torch.no_grad():
-            classifier(torch.zeros(1, samples, device=device), torch.tensor([samples]).to(device))
+            values = torch.zeros(1, frontend.bins, frames, device=device)
+            model(Features(values, torch.full((1,), frames, device=device)))
     finally:
-        classifier.train(was_training)
+        model.train(was_training)
         for handle in handles:
             handle.remove()
-    values = sum(_size(layer.output_shape) for layer in layers)
     return Summary(
         tuple(layers),
         samples / rate,
         sum(parameter.numel() for parameter in classifier.parameters()),
         sum(layer.multiply_adds for layer in layers),
-        values * BYTES_PER_VALUE,
+        sum(math.prod(layer.output_shape) for layer in layers) * BYTES_PER_VALUE,
     )
 
 
@@ -107,7 +112,3 @@ def _multiply_adds(module: nn.Module, given: Tensor, output: Tensor) -> int:
         steps = given.shape[0] * given.shape[1]
         return steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
     return 0
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(torch.Size(shape).numel())

@@ -7,12 +7,21 @@ DEFAULT_PRESET = "standard"
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "none": {},
-    # Environmental sound: a clip may start anywhere, and two sounds together are a sound.
+    # Environmental sound: a clip may start anywhere, play slower or faster, be heard through
+    # another room or microphone, and two sounds together are a sound.
     "standard": {
+        "speed": {"probability": 0.5, "factors": [0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.2, 1.25]},
         "time_shift": {"probability": 1.0},
-        "gain": {"probability": 1.0, "min_db": -6.0, "max_db": 6.0},
-        "between_class": {"probability": 0.5},
-        "spec_augment": {"probability": 1.0},
+        "gain": {"probability": 1.0, "min_db": -10.0, "max_db": 10.0},
+        "between_class": {"probability": 1.0},
+        "filter_augment": {"probability": 1.0, "min_db": -6.0, "max_db": 6.0},
+        "freq_mixstyle": {"probability": 0.3, "alpha": 2.0},
+        "spec_augment": {
+            "probability": 1.0,
+            "max_time_frames": 1000,
+            "max_time_share": 0.15,
+            "max_freq_bins": 10,
+        },
     },
     # Spoken words: they have a beginning and an end, and their speakers differ in pitch and pace.
     "speech": {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from auricle.cli.files import emit
+from auricle.cli.outcome import say_next
 
 if TYPE_CHECKING:
     from auricle.artifact.summary import Layer
@@ -22,8 +23,15 @@ def models(name: str | None = None, /, *, classes: int = 10) -> int:
     from auricle.api import require_torch
 
     require_torch("the list of networks")
-    from auricle.artifact.classifier import build_classifier
-    from auricle.artifact.parts import resolve_frontend, resolve_model
+    import torch
+
+    from auricle.artifact.classifier import Classifier
+    from auricle.artifact.parts import (
+        build_frontend,
+        build_model,
+        resolve_frontend,
+        resolve_model,
+    )
     from auricle.artifact.summary import summarise
     from auricle.models import MODELS
 
@@ -32,8 +40,10 @@ def models(name: str | None = None, /, *, classes: int = 10) -> int:
         preset = MODELS[known]
         if preset.tiny and name is None:
             continue
-        frontend = {"name": preset.frontend}
-        classifier = build_classifier(frontend, {"name": known}, classes)
+        frontend = build_frontend({"name": preset.frontend})
+        with torch.device("meta"):  # counts without weights
+            model = build_model({"name": known}, bins=frontend.bins, classes=classes)
+        classifier = Classifier(frontend, model)
         summary = summarise(classifier, 10.0)
         rows.append(
             [
@@ -41,14 +51,15 @@ def models(name: str | None = None, /, *, classes: int = 10) -> int:
                 summary.parameters,
                 f"{summary.multiply_adds / 1e9:.2f} G",
                 preset.frontend,
-                classifier.frontend.sample_rate,
-                f"{classifier.shortest_samples / classifier.frontend.sample_rate:.2f} s",
-                preset.source,
+                frontend.sample_rate,
+                f"{classifier.shortest_samples / frontend.sample_rate:.2f} s",
             ]
         )
         if name is not None:
-            _show(summary.layers, resolve_model({"name": known}), resolve_frontend(frontend))
-    header = ["model", "parameters", "MACs per 10 s", "front-end", "Hz", "shortest", "source"]
+            say_next(f"{known}: {preset.source}")
+            sections = resolve_model({"name": known}), resolve_frontend({"name": preset.frontend})
+            _show(summary.layers, *sections)
+    header = ["model", "parameters", "MACs per 10 s", "front-end", "Hz", "shortest"]
     emit(header, rows, None)
     return 0
 

@@ -21,7 +21,7 @@ class SmallResNetConfig(ModelConfig):
     """The size of a small residual network."""
 
     widths: tuple[int, ...] = Field(
-        default=(32, 64, 128, 192), min_length=1, description="channels of each stage"
+        default=(16, 64, 128, 192), min_length=1, description="channels of each stage"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the head")
 

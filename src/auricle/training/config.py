@@ -11,32 +11,40 @@ from auricle.data.config import DataConfig
 
 DEFAULT_MODEL = "small_resnet"
 
+USUAL_STEPS = 2000
+LEAST_EPOCHS, MOST_EPOCHS = 5, 200
+
 _INTERVAL = re.compile(r"^(\d+)([es])$")
 
 
 class TrainConfig(Config):
     """How a network is trained. Intervals are written `10e` (epochs) or `500s` (steps)."""
 
-    epochs: int = Field(default=120, ge=1, description="passes over the training clips")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        description="passes over the training clips (default: as many as make about 2,000 steps, "
+        "5 to 200)",
+    )
     max_steps: int | None = Field(default=None, ge=1, description="stop after this many steps")
     batch_size: int = Field(default=32, ge=1, description="training clips per step and process")
     eval_batch_size: int = Field(default=16, ge=1, description="windows per batch when judging")
-    learning_rate: float = Field(default=3e-3, gt=0, description="highest learning rate")
+    learning_rate: float = Field(default=2e-3, gt=0, description="highest learning rate")
     optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="optimiser")
     weight_decay: float = Field(default=0.05, ge=0, description="not applied to biases and norms")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD")
     schedule: Literal["cosine", "step", "constant"] = Field(
         default="cosine", description="how the learning rate falls after the warm-up"
     )
-    warmup_epochs: float = Field(default=5.0, ge=0, description="linear rise of the learning rate")
+    warmup_epochs: float = Field(default=10.0, ge=0, description="linear rise of the learning rate")
     final_learning_rate_ratio: float = Field(
         default=0.0, ge=0, le=1, description="end of the cosine"
     )
     step_epochs: float = Field(default=30.0, gt=0, description="epochs between falls of `step`")
     step_factor: float = Field(default=0.1, gt=0, le=1, description="each fall of `step`")
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1, description="spread over all classes")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="spread over all classes")
     clip_norm: float | None = Field(default=None, gt=0, description="largest norm of the gradient")
-    ema_decay: float = Field(default=0.998, ge=0, lt=1, description="weight averaging; 0: none")
+    ema_decay: float = Field(default=0.999, ge=0, lt=1, description="weight averaging; 0: none")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 autocast where the processor computes in it"
     )
@@ -82,6 +90,13 @@ class RunConfig(Config):
     augment: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any] = Field(default_factory=dict)
     train: TrainConfig = Field(default=TrainConfig())
+
+
+def epochs_of(config: TrainConfig, steps_per_epoch: int) -> int:
+    """Return the number of epochs: as configured, else enough for about 2,000 steps."""
+    if config.epochs is not None:
+        return config.epochs
+    return min(MOST_EPOCHS, max(LEAST_EPOCHS, round(USUAL_STEPS / steps_per_epoch)))
 
 
 def steps_of(interval: str, steps_per_epoch: int) -> int:

@@ -19,7 +19,7 @@ from auricle.core.reporting import Progress, Reporter
 from auricle.core.units import format_duration
 from auricle.runtime.spec import ArtifactConfig
 from auricle.training.checkpoint import Position, save_checkpoint
-from auricle.training.config import TrainConfig, steps_of
+from auricle.training.config import TrainConfig, epochs_of, steps_of
 from auricle.training.loader import EpochBatches, LoadedBatch
 from auricle.training.log import TrainingLog
 from auricle.training.optim import Ema, learning_rate_at
@@ -60,9 +60,14 @@ class Job:
     reporter: Reporter
 
     @property
+    def epochs(self) -> int:
+        """Passes over the training clips."""
+        return epochs_of(self.config, len(self.batches))
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
-        steps = self.config.epochs * len(self.batches)
+        steps = self.epochs * len(self.batches)
         return min(steps, self.config.max_steps or steps)
 
 
@@ -185,7 +190,7 @@ def _log(
         shown = f"  validation {validation:.4f}"
     job.log.write(row)
     job.reporter.say(
-        f"epoch {epoch + 1}/{job.config.epochs}  batch {batch + 1}/{len(job.batches)}  "
+        f"epoch {epoch + 1}/{job.epochs}  batch {batch + 1}/{len(job.batches)}  "
         f"loss {loss:.4f}  accuracy {accuracy:.3f}{shown}  learning rate {rate:.2e}  "
         f"{pace.clips_per_s:.0f} clips/s  {format_duration(pace.left_s(position))} left"
     )
