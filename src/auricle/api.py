@@ -248,7 +248,7 @@ def evaluate_run(
 ) -> Evaluated:
     """Judge as `evaluate` does, and say how."""
     from auricle.data import SPLITS, read_dataset
-    from auricle.evaluation import write_result
+    from auricle.evaluation import align_labels, write_result
     from auricle.evaluation.judging import judge, score_clips, select_clips
 
     if split not in (None, *SPLITS):
@@ -260,11 +260,14 @@ def evaluate_run(
     run_manifest = run / "manifest.csv" if (run / "manifest.csv").is_file() else None
     chosen = select_clips(read_dataset(data, config), run_manifest, split, config)
     reporter.say(f"judging on {chosen.why}")
+    multi_label = config.label_separator is not None
+    # A label that the classifier does not know must not show after hours of scoring.
+    align_labels(predictor.labels, [clip.labels for clip in chosen.clips], multi_label=multi_label)
     bad: list[str] = []
 
     def skip(path: str, error: AuricleError) -> None:
         bad.append(path)
-        reporter.say(f"skipped {path}: {error}")
+        reporter.warn(f"skipped: {error}")
 
     clips, probabilities = score_clips(
         predictor, chosen.clips, data=config, on_error=None if strict else skip
@@ -275,7 +278,7 @@ def evaluate_run(
         clips,
         probabilities,
         predictor.labels,
-        multi_label=config.label_separator is not None,
+        multi_label=multi_label,
         seed=0,
         config={"data": config.model_dump(mode="json"), "model": str(model)},
         command=command_line("evaluate", f"{model} {data}", flags or {}),

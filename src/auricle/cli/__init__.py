@@ -3,10 +3,13 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from auricle.cli.flags import CONFIG_SECTIONS, split_flags, use_flags
+from auricle.cli.flags import CONFIG_SECTIONS, split_flags, unknown_option, use_flags
 from auricle.core.errors import AuricleError, unknown_name
+from auricle.core.reporting import one_line
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -25,38 +28,68 @@ COMMANDS = {
 }
 DATA_COMMANDS = {"check": "Look for what is wrong with a data set before it costs a training run."}
 
-INTERRUPTED = 130
+OPTIONS = ("--help", "-h", "--version")
+
 INTERNAL_ERROR = 70
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""What a shell reports of a program that wrote to a reader who had gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status (2 for a user's mistake)."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(tokens)
+        _show_any_name()
+        status = _run(tokens)
+        if sys.stdout is not None:  # it is None where it was closed before the start
+            sys.stdout.flush()
+        return status
     except AuricleError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_status
+        return _fail(f"error: {error}", error.exit_status)
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; keep Python from complaining again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _fail("error: interrupted", INTERRUPTED)
+    except (BrokenPipeError, SystemExit):  # rich makes a SystemExit of a closed pipe
+        _drop_what_nobody_takes()
+        return PIPE_CLOSED
     except Exception as error:
+        _drop_what_nobody_takes()
         if os.environ.get("AURICLE_DEBUG"):
             raise
-        print(  # noqa: T201
-            f"internal error: {type(error).__name__}: {' '.join(str(error).split())} "
+        if isinstance(error, OSError) and error.strerror:
+            where = "" if error.filename is None else f"{error.filename}: "
+            return _fail(f"error: {where}{error.strerror}", AuricleError.exit_status)
+        return _fail(
+            f"error: internal error, {type(error).__name__}: {' '.join(str(error).split())} "
             "(AURICLE_DEBUG=1 shows where)",
-            file=sys.stderr,
+            INTERNAL_ERROR,
         )
-        return INTERNAL_ERROR
+
+
+def _fail(message: str, status: int) -> int:
+    with suppress(OSError):
+        print(one_line(message), file=sys.stderr)  # noqa: T201
+    return status
+
+
+def _show_any_name() -> None:
+    """Keep a character that the terminal does not have from ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_what_nobody_takes() -> None:
+    """Keep Python from complaining at exit about output that cannot be written."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(tokens: list[str]) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnknownOptionError
 
     command = _command_of(tokens)
     rest, flags = split_flags(tokens, command)
@@ -64,6 +97,10 @@ def _run(tokens: list[str]) -> int:
     try:
         with use_flags(flags):
             status = app(rest, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnknownOptionError as error:
+        options = [name for argument in error.argument_collection for name in argument.names]
+        given = error.token.keyword or error.token.value
+        raise unknown_option(given, [*options, "--help"], command) from None
     except CycloptsError as error:
         raise CommandError(" ".join(str(error).split())) from None
     if command in CONFIG_SECTIONS and _asks_for_help(rest):
@@ -78,6 +115,8 @@ class CommandError(AuricleError):
 
 
 def _command_of(tokens: Sequence[str]) -> str:
+    if tokens and tokens[0].startswith("-") and tokens[0] not in OPTIONS:
+        raise unknown_option(tokens[0], OPTIONS, "")
     words = [token for token in tokens[:2] if not token.startswith("-")]
     if not words:
         return ""

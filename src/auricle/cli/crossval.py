@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import show_result
+from auricle.cli.files import check_folder, show_result
 from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 
@@ -40,6 +40,7 @@ def crossval(
     """
     from auricle.api import crossval_run, draw_picture
 
+    check_folder(output)
     done = crossval_run(
         data,
         flags=run.dotted(),

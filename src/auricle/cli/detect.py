@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import Skips, check_output, emit, open_classifier, with_progress
+from auricle.cli.files import Skips, check_output, emit, find_files, open_classifier, with_progress
 from auricle.cli.outcome import start_reporter
 
 
@@ -53,11 +53,9 @@ def detect(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.audio import find_audio
-
     reporter = start_reporter(quiet)
     check_output(output)
-    paths = find_audio(files)
+    paths = find_files(files)
     classifier = open_classifier(
         model, device, batch_size=batch_size, hop_s=hop_s, allow_truncated=allow_truncated
     )
@@ -66,7 +64,7 @@ def detect(
             "this network has no frame scores: events come from the scores of its windows "
             f"({classifier.spec.window_s:g} s long, {classifier.spec.hop_s:g} s apart)"
         )
-    skips = Skips(reporter, strict=strict)
+    skips = Skips(reporter, len(paths), strict=strict)
     found = classifier.detect_many(
         paths,
         thresholds=threshold,
@@ -79,5 +77,6 @@ def detect(
         for _, events in with_progress(reporter, "detecting", found, len(paths))
         for event in events
     ]
+    status = skips.status(allow_skips)
     emit(("filename", "onset", "offset", "event_label", "score"), rows, output)
-    return skips.status(len(paths), allow_skips)
+    return status

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import Skips, open_classifier, with_progress
+from auricle.cli.files import Skips, check_output, find_files, open_classifier, with_progress
 from auricle.cli.outcome import say_next, start_reporter
 
 
@@ -46,17 +46,17 @@ def embed(
     """
     import numpy as np
 
-    from auricle.audio import find_audio
     from auricle.core.errors import AudioError
     from auricle.core.writing import replacing
     from auricle.data import write_table
 
     reporter = start_reporter(quiet)
-    paths = find_audio(files)
+    check_output(output, ".npz")
+    paths = find_files(files)
     classifier = open_classifier(
         model, device, batch_size=batch_size, hop_s=hop_s, allow_truncated=allow_truncated
     )
-    skips = Skips(reporter, strict=strict)
+    skips = Skips(reporter, len(paths), strict=strict)
     names: list[str] = []
     vectors: list[np.ndarray] = []
     for path in with_progress(reporter, "embedding", paths, len(paths)):
@@ -67,9 +67,9 @@ def embed(
             continue
         names += [str(path)] * len(rows)
         vectors.append(rows)
-    status = skips.status(len(paths), allow_skips)
+    status = skips.status(allow_skips)
     embedding = np.concatenate(vectors)
-    if output.suffix == ".npz":
+    if output.suffix.lower() == ".npz":
         with replacing(output) as temporary, temporary.open("wb") as file:
             np.savez(file, path=np.array(names), embedding=embedding)
     else:

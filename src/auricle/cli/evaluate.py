@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import show_result
+from auricle.cli.files import check_folder, show_result
 from auricle.cli.flags import dotted_flags
 from auricle.cli.outcome import skip_status, start_reporter
 
@@ -49,6 +49,7 @@ def evaluate(
     """
     from auricle.api import evaluate_run
 
+    check_folder(output)
     flags = dotted_flags()
     if audio_root is not None:
         flags["data.audio_root"] = audio_root

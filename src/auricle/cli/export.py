@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from auricle.cli.files import check_folder
 from auricle.cli.outcome import say_next
 
 
@@ -18,6 +19,8 @@ def export(model: Path, output: Path, /, *, examples: list[Path] | None = None) 
         Sound files to compare the two on (default: clips of the run's own manifest).
     """
     from auricle.api import export_checked
+
+    check_folder(output.parent)
 
     checked = export_checked(model, output, examples=examples)
     megabytes = checked.path.stat().st_size / 1e6

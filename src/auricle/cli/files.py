@@ -1,11 +1,12 @@
 """What the commands that run a classifier over files share."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from auricle.cli.outcome import say_next, skip_status
-from auricle.core.errors import AuricleError
+from auricle.core.errors import AudioError, AuricleError, ConfigError
 from auricle.core.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -31,29 +32,40 @@ def open_classifier(
     )
 
 
-class Skips:
-    """Files that could not be used: told at once, counted at the end."""
+def find_files(files: Sequence[str]) -> list[Path]:
+    """Return the sound files that the words on the command line mean."""
+    from auricle.audio import find_audio
 
-    def __init__(self, reporter: Reporter, *, strict: bool) -> None:
+    if not files:
+        raise ConfigError("name at least one sound file, folder or glob after the classifier")
+    return find_audio(files)
+
+
+class Skips:
+    """Files, `total` in all, that could not be used: told at once, counted at the end."""
+
+    def __init__(self, reporter: Reporter, total: int, *, strict: bool) -> None:
         self.reporter = reporter
-        self.strict = strict
+        self.total = total
+        self.strict = strict or total == 1
         self.count = 0
         self.last: AuricleError | None = None
 
     def add(self, source: object, error: AuricleError) -> None:
-        """Report a bad file. With `strict` it is raised."""
+        """Report a bad file. With `strict`, or where it is the only one, it is raised."""
         if self.strict:
             raise error
         self.count += 1
         self.last = error
-        self.reporter.say(f"skipped {source}: {error}")
+        name = "" if str(source) in str(error) else f" {source}"
+        self.reporter.warn(f"skipped{name}: {error}")
 
-    def status(self, total: int, allow_skips: bool) -> int:
-        """Return the exit status. Raises the error when every file was bad."""
-        if self.last is not None and self.count == total:
-            raise self.last
+    def status(self, allow_skips: bool) -> int:
+        """Return the exit status. Raises `AudioError` when every file was bad."""
+        if self.count and self.count == self.total:
+            raise AudioError(f"none of the {self.total} files can be used; the last: {self.last}")
         if self.count:
-            self.reporter.say(f"{self.count} of {total} files were skipped")
+            self.reporter.warn(f"{self.count} of {self.total} files were skipped")
         return skip_status(self.count, allow_skips)
 
 
@@ -65,12 +77,34 @@ def with_progress(reporter: Reporter, what: str, items: Iterable[T], total: int)
             yield item
 
 
-def check_output(output: Path | None) -> None:
-    """Refuse a suffix that cannot be written before any work is done."""
-    if output is not None:
+def check_output(output: Path | None, *also: str) -> None:
+    """Refuse an output that cannot be written before any work is done.
+
+    `also` are suffixes that the command writes itself.
+    """
+    if output is None:
+        return
+    if output.suffix.lower() not in also:
         from auricle.data import table_writer
 
-        table_writer(output)
+        try:
+            table_writer(output)
+        except ConfigError as error:
+            raise ConfigError(", ".join([str(error), *also])) from None
+    if output.is_dir():
+        raise ConfigError(f"output '{output}' is a folder; name a file")
+    check_folder(output.parent)
+
+
+def check_folder(folder: Path | None) -> None:
+    """Refuse a folder that cannot be made or written into before any work is done."""
+    if folder is None:
+        return
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"output: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK):
+        raise ConfigError(f"output: there is no permission to write into {there}")
 
 
 def emit(header: Sequence[str], rows: Sequence[Sequence[Any]], output: Path | None) -> None:

@@ -1,7 +1,7 @@
 """Configuration on the command line: short flags, dotted flags, `--config`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from auricle.core.config import parse_value
+from auricle.core.config import dotted_keys, parse_value
 from auricle.core.errors import ConfigError, nearest
 
 SECTIONS = ("data", "frontend", "augment", "model", "train")
@@ -66,6 +66,35 @@ def _require_section(section: str, key: str, command: str) -> None:
     guess = nearest(section, allowed)
     hint = f"did you mean '--{guess}.{key}'?" if guess else f"sections: {', '.join(allowed)}"
     raise ConfigError(f"unknown option '--{section}.{key}'; {hint}")
+
+
+def unknown_option(given: str, options: Iterable[str], command: str) -> ConfigError:
+    """Build the error for an option that `command` lacks, naming the nearest.
+
+    `options` are those that it has; the keys of its configuration count too, so that
+    `--learning-rate` leads to `--train.learning_rate`.
+    """
+    given = given.split("=", 1)[0]
+    name = _bare(given)
+    known = {_bare(option): option for option in options if option.startswith("--")}
+    sections = CONFIG_SECTIONS.get(command, ())
+    if name in sections:
+        return ConfigError(f"'{given}' is a section: write one of its keys, as {given}.KEY VALUE")
+    if sections:
+        from auricle.training.config import RunConfig
+
+        for key in dotted_keys(RunConfig):
+            section, _, leaf = key.rpartition(".")
+            if section in sections:
+                known.setdefault(leaf, f"--{key}")
+    guess = nearest(name, known)
+    help_text = f"'{' '.join(['auricle', *command.split()])} --help' lists the options"
+    hint = f"did you mean '{known[guess]}'?" if guess else help_text
+    return ConfigError(f"unknown option '{given}'; {hint}")
+
+
+def _bare(option: str) -> str:
+    return option.lstrip("-").replace("-", "_")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from auricle.cli.files import emit
 from auricle.cli.outcome import say_next
+from auricle.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from auricle.artifact.summary import Layer
@@ -23,6 +24,8 @@ def models(name: str | None = None, /, *, classes: int = 10) -> int:
     from auricle.api import require_torch
 
     require_torch("the list of networks")
+    if classes < 1:
+        raise ConfigError(f"--classes must be at least 1, got {classes}")
     import torch
 
     from auricle.artifact.classifier import Classifier

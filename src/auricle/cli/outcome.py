@@ -1,17 +1,15 @@
 """How commands speak and what they end with."""
 
-from auricle.core.reporting import Reporter, Silent
+from auricle.core.reporting import Reporter
 
 SKIPPED = 1
 
 
 def start_reporter(quiet: bool) -> Reporter:
-    """Return a reporter on standard error, or a silent one."""
-    if quiet:
-        return Silent()
+    """Return a reporter on standard error; a quiet one says only what went wrong."""
     from auricle.report.console import ConsoleReporter
 
-    return ConsoleReporter()
+    return ConsoleReporter(quiet=quiet)
 
 
 def say_next(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import Skips, check_output, emit, open_classifier, with_progress
+from auricle.cli.files import Skips, check_output, emit, find_files, open_classifier, with_progress
 from auricle.cli.outcome import start_reporter
 
 
@@ -47,11 +47,9 @@ def predict(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.audio import find_audio
-
     reporter = start_reporter(quiet)
     check_output(output)
-    paths = find_audio(files)
+    paths = find_files(files)
     classifier = open_classifier(
         model,
         device,
@@ -59,7 +57,7 @@ def predict(
         hop_s=hop_s,
         allow_truncated=allow_truncated,
     )
-    skips = Skips(reporter, strict=strict)
+    skips = Skips(reporter, len(paths), strict=strict)
     predictions = classifier.predict_many(paths, top_k=top_k, on_error=skips.add)
     rows = [
         (prediction.path, rank, label, score)
@@ -68,5 +66,6 @@ def predict(
             zip(prediction.labels, prediction.scores, strict=True), start=1
         )
     ]
+    status = skips.status(allow_skips)
     emit(("path", "rank", "label", "score"), rows, output)
-    return skips.status(len(paths), allow_skips)
+    return status

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 
@@ -37,6 +38,7 @@ def train(
     from auricle.api import train_run
     from auricle.training.announce import figure_sentence
 
+    check_folder(output)
     trained = train_run(
         data,
         flags=run.dotted(),

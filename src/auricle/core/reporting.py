@@ -31,6 +31,10 @@ class Reporter(Protocol):
         """Write a line."""
         ...
 
+    def warn(self, text: str) -> None:
+        """Write a line about something that went wrong; being quiet does not silence it."""
+        ...
+
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write a table."""
         ...
@@ -44,6 +48,9 @@ class Silent:
     """A reporter that says nothing."""
 
     def say(self, text: str) -> None:
+        """Drop the line."""
+
+    def warn(self, text: str) -> None:
         """Drop the line."""
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

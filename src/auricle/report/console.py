@@ -15,31 +15,47 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from auricle.core.reporting import Progress as ProgressLike
+from auricle.core.reporting import Silent, one_line
 from auricle.core.units import format_duration
 
 LINE_EVERY_S = 10.0
 
 
 class ConsoleReporter:
-    """Writes for people, to standard error by default so that results stay alone on stdout."""
+    """Writes for people, to standard error by default so that results stay alone on stdout.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    With `quiet` only warnings are written.
+    """
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        # No emoji codes: a label may be called ":dog:".
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        self._quiet = quiet
 
     def say(self, text: str) -> None:
         """Write a line, with the time before it where there is no terminal."""
+        if not self._quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Write a line even where the reporter is quiet."""
         stamp = "" if self.console.is_terminal else time.strftime("%H:%M:%S ")
-        self.console.print(f"{stamp}{text}", markup=False)
+        self.console.print(f"{stamp}{one_line(text)}", markup=False)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write a table; numbers stand to the right."""
-        self.console.print(make_table(title, header, rows))
+        if not self._quiet:
+            self.console.print(make_table(title, header, rows))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLike]:
         """Show a bar with time left, or a line now and then where there is no terminal."""
+        if self._quiet:
+            yield Silent()
+            return
         if not self.console.is_terminal:
             yield _Lines(self, what, total)
             return
@@ -88,19 +104,19 @@ class _Lines:
 
 def make_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Build a rich table; columns of numbers are right-aligned."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for index, name in enumerate(header):
         numeric = all(isinstance(row[index], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(format_cell(cell) for cell in row))
     return table
 
 
-def format_cell(cell: Any) -> str:
-    """Write one value for people; markup in file names is not obeyed."""
+def format_cell(cell: Any) -> Text:
+    """Write one value for people; markup and control characters in names are not obeyed."""
     if isinstance(cell, float):
-        return f"{cell:.4f}"
+        return Text(f"{cell:.4f}")
     if isinstance(cell, int):
-        return f"{cell:,}"
-    return str(cell).replace("[", "\\[")
+        return Text(f"{cell:,}")
+    return Text("\n".join(map(one_line, str(cell).split("\n"))))

@@ -222,10 +222,12 @@ class Predictor:
 
     def _thresholds(self, given: Mapping[Label, float] | float | None) -> dict[Label, float]:
         if isinstance(given, (int, float)):
-            return dict.fromkeys(self.labels, float(given))
-        for label in given or {}:
+            given = dict.fromkeys(self.labels, float(given))
+        for label, threshold in (given or {}).items():
             if label not in self.labels:
                 raise unknown_name("label", label, self.labels)
+            if not 0 <= threshold <= 1:
+                raise ConfigError(f"threshold must be a probability, 0 to 1, got {threshold}")
         return {label: self.spec.threshold(label) for label in self.labels} | dict(given or {})
 
     # -- what is asked of the network ------------------------------------------------------------

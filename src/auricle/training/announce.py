@@ -62,9 +62,9 @@ def announce_network(reporter: Reporter, classifier: Classifier, config: RunConf
 def announce_bad(reporter: Reporter, bad: Sequence[BadClip]) -> None:
     """Count the clips that were left out and name the first few."""
     if bad:
-        reporter.say(f"{len(bad)} clips were left out:")
+        reporter.warn(f"{len(bad)} clips were left out:")
         for clip in bad[:5]:
-            reporter.say(f"  {clip.reason}")
+            reporter.warn(f"  {clip.reason}")
 
 
 def figure_sentence(result: Result) -> str:

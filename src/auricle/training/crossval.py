@@ -58,7 +58,7 @@ def cross_validate(
         fold = apply_splits(manifest, data, config.train.seed)
         output = folder / f"fold_{name}"
         if resume and is_finished(output):
-            prepare_folder(output, fold_config, fold, resume=True, force=False)  # the same run?
+            prepare_folder(output, fold_config, fold, resume=True, force=force)  # the same run?
             reporter.say(f"fold {name}: finished before ({output})")
             continue
         run = train(

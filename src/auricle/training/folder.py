@@ -44,6 +44,8 @@ def prepare_folder(
     someone else's that a run would replace, or when a resumed run's configuration differs;
     `DataError` when its clips do.
     """
+    if resume and force:
+        raise ConfigError("--resume goes on with a run, --force replaces it: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--output {folder} is a file; name a folder")
     if resume and (folder / "config.yaml").is_file():

@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from auricle.core.writing import WriteError, write_csv
+
 COLUMNS = (
     "step",
     "epoch",
@@ -21,17 +23,17 @@ class TrainingLog:
     def __init__(self, path: Path, resume_step: int | None = None) -> None:
         self.path = path
         rows = self._rows_until(resume_step) if resume_step is not None else []
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(rows)
+        write_csv(path, COLUMNS, rows)
 
     def write(self, row: dict[str, float | int | str]) -> None:
-        """Append a row; columns without a value stay empty."""
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(
-                [_short(row.get(column, "")) for column in COLUMNS]
-            )
+        """Append a row; columns without a value stay empty. Raises `WriteError`."""
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerow(
+                    [_short(row.get(column, "")) for column in COLUMNS]
+                )
+        except OSError as error:
+            raise WriteError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def _rows_until(self, step: int) -> list[list[str]]:
         if not self.path.is_file():
