@@ -95,6 +95,12 @@ def ratio(
     )
 
 
+def median(values: Sequence[float], unit: str, **how: Any) -> Figure:
+    """Return the median of raw measurements with their range; `how` is passed to `figure`."""
+    middle = statistics.median(values)
+    return figure(middle, unit, low=min(values), high=max(values), **how)
+
+
 def record(
     name: str,
     *,
@@ -105,13 +111,15 @@ def record(
     figures: Mapping[str, Figure],
     runs: Mapping[str, Any],
     notes: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Path:
     """Write a result and return its path.
 
     `what` says in a sentence or two what was measured; `command` is what a person types to measure
-    it again; `runs` are the raw measurements of every side; `seed` is None where nothing is drawn.
+    it again; `runs` are the raw measurements of every side; `seed` is None where nothing is drawn;
+    `folder` is where a trial goes instead of `benchmarks/results`.
     """
-    path = RESULTS / f"{name}.json"
+    path = (folder or RESULTS) / f"{name}.json"
     result = {
         "name": name,
         "title": title,
@@ -127,7 +135,7 @@ def record(
         "notes": list(notes),
     }
     write_json(path, result)
-    print(f"wrote {path.relative_to(ROOT)}; now: make bench-page")
+    print(f"wrote {path}; now: make bench-page")
     return path
 
 
