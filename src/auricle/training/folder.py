@@ -1,6 +1,7 @@
 """The run folder: fresh, forced or resumed."""
 
 import difflib
+import os
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,12 @@ RUN_FOLDERS = ("checkpoints", "test", "validation")
 
 
 def default_folder(data: str | Path, model: str, root: Path = Path("runs")) -> Path:
-    """Return the first free `runs/<data>-<model>-<n>`."""
+    """Return the first free `runs/<data>-<model>-<n>`.
+
+    Raises `ConfigError` under torchrun, whose processes would not agree on one.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("several processes train one run: name its folder with --output")
     stem = f"{Path(data).resolve().stem}-{model}"
     number = 1
     while (root / f"{stem}-{number}").exists():
