@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -95,7 +95,7 @@ def open_decoder(
         )
     if not container.needs_av:
         try:
-            file = soundfile.SoundFile(path)
+            file = soundfile.SoundFile(_native(path))
         except (soundfile.SoundFileError, TypeError):
             # TypeError: soundfile asks for the format of a file named .raw. What libsndfile says
             # is about itself ("possibly a pipe?"); what the file is not helps more.
@@ -114,6 +114,12 @@ def open_decoder(
 
     with open_av(path, container) as decoder:
         yield decoder
+
+
+def _native(path: str | os.PathLike[str]) -> Any:
+    """Return a name as libsndfile takes it: where names are bytes, they need not be text."""
+    # soundfile takes bytes too, which its hints leave out.
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 def refusal(path: str | os.PathLike[str], container: Container) -> str:
@@ -200,7 +206,7 @@ class SoundfileDecoder:
         if self.frames is None:
             return False
         try:
-            with soundfile.SoundFile(self._path) as file:
+            with soundfile.SoundFile(_native(self._path)) as file:
                 file.seek(self.frames - 1)
                 return len(file.read(1, dtype="float32")) == 1
         except soundfile.SoundFileError:
