@@ -1,6 +1,6 @@
 """Decoded clips: read, resampled and kept in memory where they fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -82,11 +82,6 @@ class ClipStore:
             channel=self.data.channel,
             allow_truncated=self.data.allow_truncated,
         ).samples[:length]
-
-    def waveforms(self) -> Iterator[Waveform]:
-        """Yield every clip whole, in order."""
-        for index in range(len(self.clips)):
-            yield self.whole(index)
 
     def _read(self, clip: Clip) -> Waveform:
         duration_s = None if clip.offset_s is None else clip.offset_s - clip.onset_s

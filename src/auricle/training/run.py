@@ -1,6 +1,6 @@
 """A training run, from a manifest with splits to a run folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,9 @@ from accelerate import Accelerator
 from auricle.artifact.classifier import Classifier, TorchEngine, build_classifier
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
 from auricle.augment.section import build_augmenter
-from auricle.core.errors import DataError
+from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Reporter, Silent
+from auricle.core.types import Clip, Waveform
 from auricle.core.units import seconds_to_samples
 from auricle.data import Manifest, require_trainable
 from auricle.evaluation import Result, write_result
@@ -224,9 +225,13 @@ def _load(predictor: Predictor, weights: dict[str, torch.Tensor]) -> None:
 def _judge(
     setting: _Setting, predictor: Predictor, store: ClipStore, *, resamples: int = 2000
 ) -> Result:
+    heard: list[Clip] = []
+    scores = list(predictor.score_many(_sounds(setting, store, heard)))
+    if not scores:
+        raise DataError(f"none of the {len(store)} clips to judge on can be read")
     return judge(
-        store.clips,
-        np.stack(list(predictor.score_many(store.waveforms()))),
+        heard,
+        np.stack(scores),
         setting.manifest.labels,
         multi_label=setting.manifest.multi_label,
         seed=setting.config.train.seed,
@@ -234,6 +239,19 @@ def _judge(
         command=setting.command,
         resamples=resamples,
     )
+
+
+def _sounds(setting: _Setting, store: ClipStore, heard: list[Clip]) -> Iterator[Waveform]:
+    """Yield the clips of a store, whole; note which could be read and which are bad."""
+    for index, clip in enumerate(store.clips):
+        try:
+            sound = store.whole(index)
+        except AudioError as error:  # where clips are not kept in memory, it shows only now
+            if all(bad.path != clip.path for bad in setting.bad):
+                setting.bad.append(BadClip(clip.path, str(error)))
+        else:
+            heard.append(clip)
+            yield sound
 
 
 def _save_weights(setting: _Setting, job: Job, folder: Path) -> None:
@@ -244,7 +262,6 @@ def _save_weights(setting: _Setting, job: Job, folder: Path) -> None:
 def _finish(setting: _Setting, job: Job, position: Position) -> TrainedRun:
     """Judge the result once on the clips kept for that, and write the artifact."""
     folder, reporter = setting.folder, setting.reporter
-    announce_bad(reporter, setting.bad)
     if not job.accelerator.is_main_process:
         job.accelerator.wait_for_everyone()
         return TrainedRun(folder, None, None, tuple(setting.bad))
@@ -260,6 +277,7 @@ def _finish(setting: _Setting, job: Job, position: Position) -> TrainedRun:
         _load(predictor, weights)
         result = _judge(setting, predictor, setting.stores[judged_on])
         write_result(folder / judged_on, result)
+    announce_bad(reporter, setting.bad)
     card = make_card(setting.config, setting.manifest, setting.command, result, judged_on)
     save_artifact(folder, weights, setting.artifact, card)
     job.accelerator.wait_for_everyone()
