@@ -128,7 +128,7 @@ def read_manifest(path: str | Path) -> Manifest:
     path = Path(path)
     try:
         # Read exactly as written: a blank at either end of a name is part of the name.
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             clips = list(_rows(csv.DictReader(file, strict=True), path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"manifest {path} cannot be read: {error}") from None

@@ -74,7 +74,7 @@ def read_scores(path: str | Path, *, multi_label: bool | None = None) -> ScoreTa
     """
     path = Path(path) / SCORES_FILE if Path(path).is_dir() else Path(path)
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             header, *rows = csv.reader(file)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"table of scores {path} cannot be read: {error}") from None
