@@ -33,7 +33,10 @@ def main() -> int:
     result = crossval(data_folder("esc10"), args.output, *PROTOCOL, *seed, *options)
     full, search = earlier_runs((args.results or RESULTS) / f"{NAME}.json")
     run = describe(args.output, result, options, args.seed)
-    full = [old for old in full if old["finished"] != run["finished"]] + [run]
+    # A run that is only read again keeps its entry and takes its place as the latest.
+    kept = {old["finished"]: old for old in full}
+    run = kept.pop(run["finished"], run)
+    full = [*kept.values(), run]
     if args.search_log:
         lines = args.search_log.read_text(encoding="utf-8").splitlines()
         search = [json.loads(line) for line in lines if line.strip()]
@@ -51,8 +54,10 @@ def earlier_runs(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
 
 def describe(output: Path, result: Result, options: list[str], seed: int) -> dict[str, Any]:
     """Return all of a full run that is kept."""
-    classifier, _ = load_classifier(next(iter(sorted(output.glob("fold_*")))))
-    finished = datetime.fromtimestamp((output / "result.json").stat().st_mtime, UTC)
+    folds = sorted(output.glob("fold_*"))
+    classifier, _ = load_classifier(folds[0])
+    judged = max((fold / "test" / "result.json").stat().st_mtime for fold in folds)
+    finished = datetime.fromtimestamp(judged, UTC)
     return {
         "finished": finished.isoformat(timespec="seconds"),
         "commit": commit(),
