@@ -23,12 +23,21 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "max_freq_bins": 10,
         },
     },
-    # Spoken words: they have a beginning and an end, and their speakers differ in pitch and pace.
+    # Spoken words: they have a beginning and an end, and their speakers differ in pitch, pace,
+    # length of the vocal tract and microphone. Mixing two words makes none.
     "speech": {
-        "speed": {"probability": 1.0, "factors": [0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15]},
-        "time_shift": {"probability": 1.0, "max_s": 0.1, "fill": "zeros"},
-        "gain": {"probability": 1.0, "min_db": -6.0, "max_db": 6.0},
-        "noise": {"probability": 0.3, "min_snr_db": 10.0, "max_snr_db": 30.0},
-        "spec_augment": {"probability": 1.0, "max_time_frames": 16, "max_freq_bins": 8},
+        "speed": {
+            "probability": 0.9,
+            "factors": [0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3],
+            "fill": "zeros",
+        },
+        "time_shift": {"probability": 1.0, "max_s": 0.2, "fill": "zeros"},
+        "gain": {"probability": 1.0, "min_db": -10.0, "max_db": 10.0},
+        "noise": {"probability": 0.3, "min_snr_db": 5.0, "max_snr_db": 30.0},
+        "random_resized": {"probability": 0.5},
+        "freq_shift": {"probability": 0.5},
+        "filter_augment": {"probability": 1.0, "min_db": -8.0, "max_db": 8.0},
+        "freq_mixstyle": {"probability": 0.5, "alpha": 2.0},
+        "spec_augment": {"probability": 1.0, "max_time_frames": 12, "max_freq_bins": 8},
     },
 }
