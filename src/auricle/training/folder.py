@@ -27,8 +27,8 @@ RUN_FILES = (
 RUN_FOLDERS = ("checkpoints", "test", "validation")
 
 
-def default_folder(data: str | Path, model: str, root: Path = Path("runs")) -> Path:
-    """Return the first free `runs/<data>-<model>-<n>`.
+def default_folder(data: str | Path, model: str, resume: bool, root: Path = Path("runs")) -> Path:
+    """Return the first free `runs/<data>-<model>-<n>`; with `resume` the last one that is there.
 
     Raises `ConfigError` under torchrun, whose processes would not agree on one.
     """
@@ -38,7 +38,7 @@ def default_folder(data: str | Path, model: str, root: Path = Path("runs")) -> P
     number = 1
     while (root / f"{stem}-{number}").exists():
         number += 1
-    return root / f"{stem}-{number}"
+    return root / f"{stem}-{max(1, number - 1) if resume else number}"
 
 
 def prepare_folder(
@@ -54,6 +54,8 @@ def prepare_folder(
         raise ConfigError("--resume goes on with a run, --force replaces it: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--output {folder} is a file; name a folder")
+    if resume or force:
+        _refuse_strangers(folder)
     if resume and (folder / "config.yaml").is_file():
         _require_same(folder, config, manifest)
         return
@@ -63,7 +65,6 @@ def prepare_folder(
                 f"--output {folder} is not empty: use --resume to go on with it, --force to "
                 "replace the run in it, or another folder"
             )
-        _refuse_strangers(folder)
         if force:
             _clear(folder)
     write_text(folder / "config.yaml", to_yaml(config))
