@@ -146,6 +146,7 @@ def build_app() -> "App":
         version=__version__,
         help_format="plaintext",
         default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
     )
     for name, summary in COMMANDS.items():
         app.command(f"auricle.cli.{name}:{name}", name=name, help=summary)
