@@ -26,7 +26,7 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--epochs", type=int, default=40, help="of the shortened recipe")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="all are averaged")
     args, options = parser.parse_known_args()
     right: dict[str, list[dict[str, bool]]] = {precision: [] for precision in PRECISIONS}
     minutes: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}

@@ -34,7 +34,10 @@ INTRODUCTION = """\
 
 Every figure on this page stands in a file of `benchmarks/results`, which also holds the raw runs of
 both sides. Comparisons are interleaved in one run and given as ratios, with the range over the
-rounds. The command under each table measures it again.
+rounds. The command under each table measures it again, from a checkout with `make setup` done:
+`AURICLE_DATA` names the folder that holds `data/esc10` and `data/fsdd`, and `PATH` is the Python of
+an environment with the packages that the first lines of the script name. `--results FOLDER` keeps a
+trial away from these files; `--rounds N` makes it short.
 """
 
 Result = Mapping[str, Any]
