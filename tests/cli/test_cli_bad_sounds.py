@@ -211,14 +211,17 @@ def test_more_labels_than_there_are(done, trained, odd_sounds, tmp_path):
 
 
 @pytest.fixture
-def tones_and_a_bad_one(tone_folder, bad_sounds, tmp_path) -> Path:
-    folder = Path(shutil.copytree(tone_folder, tmp_path / "tones"))
+def new_tones_and_a_bad_one(tone_folder, bad_sounds, tmp_path) -> Path:
+    """Clips that the trained run has not seen."""
+    folder = Path(shutil.copytree(tone_folder, tmp_path / "new"))
+    for path in list(folder.glob("*/*.wav")):
+        path.rename(path.with_name(f"new {path.name}"))
     shutil.copy(bad_sounds / "cut.ogg", folder / "low" / "cut.ogg")
     return folder
 
 
-def test_evaluating_with_a_bad_clip(cli, refused, trained, tones_and_a_bad_one, tmp_path):
-    data, output = tones_and_a_bad_one, ("--output", tmp_path / "result")
+def test_evaluating_with_a_bad_clip(cli, refused, trained, new_tones_and_a_bad_one, tmp_path):
+    data, output = new_tones_and_a_bad_one, ("--output", tmp_path / "result")
     outcome = cli("evaluate", trained, data, *output)
     assert outcome.status == 1
     assert "low/cut.ogg is cut short" in outcome.err
