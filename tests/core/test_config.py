@@ -1,9 +1,9 @@
 """Configuration: one tree out of file, environment and flags; mistakes named with their path."""
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from auricle.core.config import Config, dotted_keys, nest, resolve, to_yaml
+from auricle.core.config import Config, dotted_keys, nest, resolve, to_yaml, validate
 from auricle.core.errors import ConfigError
 
 
@@ -43,6 +43,7 @@ def test_a_resolved_config_reads_back(tmp_path):
         ({"train.learning_rate": "nan"}, "train.learning_rate"),
         ({"train": 3}, "'train' = 3"),
         ({"train.epochs.x": 3}, "train.epochs"),
+        ({"train.epochs": True}, "'train.epochs' = True: give it a number"),
     ],
 )
 def test_a_mistake_names_its_dotted_path(flags, message):
@@ -75,7 +76,7 @@ def test_a_broken_file_is_one_clear_line(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.yaml"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         resolve(Run, file=tmp_path / "nowhere.yaml", environment={})
 
 
@@ -86,3 +87,27 @@ def test_a_value_and_a_section_cannot_share_a_name():
 
 def test_dotted_keys_are_all_leaves():
     assert dotted_keys(Run) == ["train.learning_rate", "train.epochs", "name"]
+
+
+def test_a_section_with_nothing_in_it_means_its_defaults(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("train:\n  # epochs: 3\n")
+    assert resolve(Run, file=file, environment={}) == Run()
+
+
+def test_a_rule_about_several_keys_is_told_without_the_whole_section():
+    class Window(Config):
+        length: int
+        hop: int
+
+        @model_validator(mode="after")
+        def _no_gap(self) -> "Window":
+            if self.hop > self.length:
+                raise ValueError(f"hop ({self.hop}) must not exceed length ({self.length})")
+            return self
+
+    with pytest.raises(ConfigError) as caught:
+        validate(Window, {"length": 1, "hop": 2}, "window")
+    assert str(caught.value) == "'window': hop (2) must not exceed length (1)"
+    with pytest.raises(ConfigError, match="'hop' is missing"):
+        validate(Window, {"length": 1})

@@ -2,8 +2,9 @@
 
 import pytest
 
-from auricle.core.errors import UnknownName
+from auricle.core.errors import UnknownName, nearest
 from auricle.core.registry import Registry
+from auricle.core.reporting import one_line
 from auricle.core.units import db_to_amplitude, format_duration, seconds_to_samples
 
 
@@ -39,3 +40,22 @@ def test_six_db_are_a_factor_of_two():
 )
 def test_durations_are_for_people(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_a_name_may_be_anything_that_a_file_holds():
+    registry: Registry[int] = Registry("model", __name__, ())
+    registry.add("cnn10", 1)
+    for name in (None, 3, ["cnn10"]):
+        with pytest.raises(UnknownName, match="unknown model"):
+            registry[name]  # type: ignore[index]
+
+
+def test_of_names_equally_near_the_one_of_the_same_letters_is_meant():
+    assert nearest("lable", ["table", "label"]) == "label"
+    assert nearest("lable", ["table", "lapel"]) == "table"
+    assert nearest("xyz", ["table", "label"]) is None
+
+
+def test_a_message_stays_on_one_line_and_keeps_its_letters():
+    assert one_line("a\nb\tc \x1b[31m \udcff") == r"a\nb\tc \x1b[31m \udcff"
+    assert one_line("ä 音 👩‍🚀 [b] \\") == "ä 音 👩‍🚀 [b] \\"

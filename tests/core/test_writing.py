@@ -24,7 +24,7 @@ def leftovers(folder):
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "a" / "file.txt"
     write_text(target, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:
+    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:  # noqa: PT012
         temporary.write_text("half of the ne")
         raise KeyboardInterrupt
     assert target.read_text() == "old"
@@ -54,7 +54,7 @@ def test_a_folder_that_fails_half_way_stays_as_it_was(tmp_path):
     target = tmp_path / "checkpoint"
     with replacing_folder(target) as temporary:
         write_text(temporary / "weights", "good")
-    with pytest.raises(WriteError), replacing_folder(target) as temporary:
+    with pytest.raises(WriteError), replacing_folder(target) as temporary:  # noqa: PT012
         write_text(temporary / "weights", "half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (target / "weights").read_text() == "good"
@@ -66,6 +66,32 @@ def test_a_folder_killed_between_its_two_renames_comes_back(tmp_path):
     (tmp_path / "checkpoint.old").mkdir()
     (tmp_path / "checkpoint.old" / "weights").write_text("good")
     assert (recover_folder(target) / "weights").read_text() == "good"
+
+
+def test_a_folder_that_cannot_take_the_place_of_the_old_one_leaves_it(tmp_path, monkeypatch):
+    target = tmp_path / "checkpoint"
+    with replacing_folder(target) as temporary:
+        write_text(temporary / "weights", "good")
+    rename = os.replace
+
+    def refuse_the_new_one(source, goal):
+        if os.fspath(source).endswith(".part"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, goal)
+
+    monkeypatch.setattr("auricle.core.writing.os.replace", refuse_the_new_one)
+    with pytest.raises(WriteError), replacing_folder(target):
+        pass
+    assert (target / "weights").read_text() == "good"
+    assert leftovers(tmp_path) == []
+
+
+def test_names_of_files_that_are_not_text_come_back(tmp_path):
+    name = os.fsdecode(b"a\xff.wav")
+    write_json(tmp_path / "a.json", {"path": name})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"path": name}
+    write_csv(tmp_path / "a.csv", ["path"], [[name]])
+    assert (tmp_path / "a.csv").read_bytes() == b"path\na\xff.wav\n"
 
 
 def test_nan_is_null_in_json(tmp_path):
