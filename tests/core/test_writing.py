@@ -9,6 +9,7 @@ import pytest
 from auricle.core.writing import (
     WriteError,
     recover_folder,
+    remove_leftovers,
     replacing,
     replacing_folder,
     write_csv,
@@ -24,7 +25,7 @@ def leftovers(folder):
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "a" / "file.txt"
     write_text(target, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:
         temporary.write_text("half of the ne")
         raise KeyboardInterrupt
     assert target.read_text() == "old"
@@ -54,7 +55,7 @@ def test_a_folder_that_fails_half_way_stays_as_it_was(tmp_path):
     target = tmp_path / "checkpoint"
     with replacing_folder(target) as temporary:
         write_text(temporary / "weights", "good")
-    with pytest.raises(WriteError), replacing_folder(target) as temporary:  # noqa: PT012
+    with pytest.raises(WriteError), replacing_folder(target) as temporary:
         write_text(temporary / "weights", "half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (target / "weights").read_text() == "good"
@@ -68,30 +69,33 @@ def test_a_folder_killed_between_its_two_renames_comes_back(tmp_path):
     assert (recover_folder(target) / "weights").read_text() == "good"
 
 
-def test_a_folder_that_cannot_take_the_place_of_the_old_one_leaves_it(tmp_path, monkeypatch):
-    target = tmp_path / "checkpoint"
-    with replacing_folder(target) as temporary:
-        write_text(temporary / "weights", "good")
-    rename = os.replace
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".last.ab12_xyz.part").mkdir()
+    (tmp_path / ".last.ab12_xyz.part" / "weights").write_text("half")
+    (tmp_path / ".config.json.01234567.part").write_text("ha")
+    for name in (".mine.part", "video.part", "config.json"):
+        (tmp_path / name).write_text("keep me")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".mine.part", "video.part", "config.json"}
+    remove_leftovers(tmp_path / "not there")
 
-    def refuse_the_new_one(source, goal):
-        if os.fspath(source).endswith(".part"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        rename(source, goal)
 
-    monkeypatch.setattr("auricle.core.writing.os.replace", refuse_the_new_one)
-    with pytest.raises(WriteError), replacing_folder(target):
+@pytest.mark.skipif(os.name == "nt", reason="Windows opens no folder")
+def test_a_rename_is_flushed_with_its_folder(tmp_path, monkeypatch):
+    flushed = []
+    fsync = os.fsync
+
+    def record(handle):
+        there = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".part")}
+        flushed.append((os.fstat(handle).st_ino, there))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", record)
+    write_text(tmp_path / "a", "x")
+    assert flushed[-1] == (tmp_path.stat().st_ino, {"a"})
+    with replacing_folder(tmp_path / "b"):
         pass
-    assert (target / "weights").read_text() == "good"
-    assert leftovers(tmp_path) == []
-
-
-def test_names_of_files_that_are_not_text_come_back(tmp_path):
-    name = os.fsdecode(b"a\xff.wav")
-    write_json(tmp_path / "a.json", {"path": name})
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"path": name}
-    write_csv(tmp_path / "a.csv", ["path"], [[name]])
-    assert (tmp_path / "a.csv").read_bytes() == b"path\na\xff.wav\n"
+    assert flushed[-1] == (tmp_path.stat().st_ino, {"a", "b"})
 
 
 def test_nan_is_null_in_json(tmp_path):

@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from auricle.core.errors import AuricleError
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # as `tempfile` names them below
 
 
 class WriteError(AuricleError):
@@ -41,6 +44,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _flush_to_disk(temporary)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
+        _flush_names(path.parent)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -64,12 +68,14 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _flush_to_disk(file)
+        _flush_names(temporary)
         temporary.chmod(0o777 & ~_umask())
         old = path.with_name(path.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)
         os.replace(temporary, path)
+        _flush_names(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
@@ -86,6 +92,17 @@ def recover_folder(path: str | Path) -> Path:
     if not path.exists() and old.exists():
         os.replace(old, path)
     return path
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove the temporary files and folders that killed writers left in `folder`."""
+    for path in Path(folder).glob(".*.part"):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -127,6 +144,19 @@ def _flush_to_disk(path: Path) -> None:
     # "r+b": Windows refuses to flush a file that is open for reading only.
     with path.open("r+b") as file:
         os.fsync(file.fileno())
+
+
+def _flush_names(folder: Path) -> None:
+    """Make renames in `folder` last through a power cut, where the system can."""
+    if os.name == "nt":  # Windows opens no folder
+        return
+    # Some network file systems refuse; the rename itself has happened by now.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:
