@@ -19,6 +19,12 @@ OPTIONS = {
 
 
 @pytest.fixture
+def train_options() -> dict[str, object]:
+    """The options of the tiny run."""
+    return dict(OPTIONS)
+
+
+@pytest.fixture
 def train_tones(tone_folder: Path) -> Callable[..., object]:
     """`auricle.train` on the tones with the tiny network; `options` on top."""
     import auricle

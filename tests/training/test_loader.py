@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from auricle.core.errors import DataError
+from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Silent
 from auricle.core.types import Clip
+from auricle.data import apply_splits, read_dataset
 from auricle.data.config import DataConfig
 from auricle.training.clips import ClipStore, require_mostly_good
+from auricle.training.config import RunConfig
 from auricle.training.loader import Collate, EpochBatches, TrainingClips, make_loader
+from auricle.training.run import _prepare_stores
 
 RATE = 8000
 
@@ -99,6 +103,39 @@ def test_a_cached_clip_is_the_clip_that_is_read_when_needed(tone_folder):
     reading = make_store(tone_folder, DataConfig(cache_mb=0))
     for index in (0, 20):
         np.testing.assert_array_equal(cached.whole(index).samples, reading.whole(index).samples)
+
+
+def test_clips_are_read_ahead_in_order_and_a_bad_one_holds_nobody_up(tone_folder, tmp_path):
+    store = make_store(tone_folder, DataConfig(cache_mb=0))
+    store.clips[3] = Clip(str(tmp_path / "gone.wav"), ("high",))
+    seen = list(store.whole_clips())
+    assert [clip for clip, _ in seen] == store.clips
+    assert [i for i, (_, sound) in enumerate(seen) if isinstance(sound, AudioError)] == [3]
+    np.testing.assert_array_equal(seen[20][1].samples, store.whole(20).samples)
+
+
+def test_a_header_that_states_too_little_costs_no_sound(tone_folder, monkeypatch):
+    right = make_store(tone_folder, DataConfig())
+    monkeypatch.setattr(ClipStore, "_measure_one", lambda self, clip: 10)
+    grown = make_store(tone_folder, DataConfig())
+    for index in range(len(right)):
+        np.testing.assert_array_equal(grown.whole(index).samples, right.whole(index).samples)
+
+
+def test_one_memory_budget_serves_all_splits_training_first(tone_folder):
+    config = RunConfig(data=DataConfig(cache_mb=1))
+    manifest = apply_splits(read_dataset(tone_folder, config.data), config.data, seed=0)
+
+    def prepare(**process: bool) -> dict[str, ClipStore]:
+        accelerator = SimpleNamespace(**process)
+        return _prepare_stores(manifest, config, Silent(), 10_000, accelerator)[0]
+
+    stores = prepare(is_main_process=True)
+    assert list(stores) == ["train", "validation", "test"]
+    assert stores["train"].cached_mb == pytest.approx(len(stores["train"]) * 0.032)
+    assert stores["test"].cached_mb == 0
+    assert sum(store.cached_mb for store in stores.values()) <= 1
+    assert list(prepare(is_main_process=False)) == ["train"]  # the main process judges
 
 
 def test_a_short_clip_fills_the_crop_as_the_option_says(store):

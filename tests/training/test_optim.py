@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from auricle.tensors import Output
-from auricle.training.config import TrainConfig, steps_of
+from auricle.training.config import Intervals, TrainConfig, intervals_of, steps_of
 from auricle.training.losses import classification_loss, smooth
 from auricle.training.optim import Ema, learning_rate_at, make_optimizer
 
@@ -37,7 +37,8 @@ def test_steps_fall_by_their_factor():
 
 
 def test_constant_stays():
-    assert set(rates(TrainConfig(schedule="constant", warmup_epochs=0))) == {3e-3}
+    config = TrainConfig(schedule="constant", warmup_epochs=0, learning_rate=3e-3)
+    assert set(rates(config)) == {3e-3}
 
 
 def test_a_short_run_keeps_its_warm_up_short():
@@ -48,6 +49,18 @@ def test_a_short_run_keeps_its_warm_up_short():
 @pytest.mark.parametrize(("text", "steps"), [("10e", 70), ("500s", 500), ("1e", 7)])
 def test_intervals(text, steps):
     assert steps_of(text, 7) == steps
+
+
+@pytest.mark.parametrize(
+    ("per_epoch", "expected"), [(7, Intervals(70, 7, 70)), (20_000, Intervals(500, 100, 500))]
+)
+def test_a_run_on_data_of_any_size_saves_and_looks_in_time(per_epoch, expected):
+    assert intervals_of(TrainConfig(), per_epoch) == expected
+
+
+def test_an_interval_that_is_given_is_kept():
+    config = TrainConfig(save_every="10e", log_every="2000s", eval_every="1e")
+    assert intervals_of(config, 20_000) == Intervals(200_000, 2000, 20_000)
 
 
 @pytest.mark.parametrize("text", ["10", "e", "-1e", "0s", "1.5e", "ten"])

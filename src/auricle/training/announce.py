@@ -7,12 +7,10 @@ from pathlib import Path
 from auricle.artifact.classifier import Classifier
 from auricle.artifact.summary import summarise
 from auricle.core.reporting import Reporter
-from auricle.data import Manifest
-from auricle.evaluation import Result, interval, worst_confusion
+from auricle.data import SPLITS, Manifest
+from auricle.evaluation import Result, figure_sentence, interval
 from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
-
-SPLITS = ("train", "validation", "test")
 
 
 def announce_start(
@@ -67,23 +65,8 @@ def announce_bad(reporter: Reporter, bad: Sequence[BadClip]) -> None:
             reporter.warn(f"  {clip.reason}")
 
 
-def figure_sentence(result: Result) -> str:
-    """Write the main figure with its interval, count and worst confusion."""
-    name, metric = result.main_metric, result.metrics[result.main_metric]
-    by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
-    sentence = f"{name} {metric.value:.4f}, 95 % interval {interval(metric)} (bootstrap over {by})"
-    worst = worst_confusion(result)
-    return f"{sentence}; worst confusion: {worst}" if worst else sentence
-
-
-def make_card(
-    config: RunConfig,
-    manifest: Manifest,
-    command: str,
-    result: Result | None,
-    judged_on: str | None,
-) -> str:
-    """Write the model card: what it is, what it was trained on, its measured figures."""
+def make_card(config: RunConfig, manifest: Manifest, command: str, verdict: str) -> str:
+    """Write the model card: what it is, what it was trained on, how well it does."""
     lines = [
         "# Sound classifier",
         "",
@@ -93,14 +76,19 @@ def make_card(
         "",
         f"Trained with Auricle: `{command}` (seed {config.train.seed}).",
         "",
+        verdict,
     ]
-    if result is None:
-        lines.append("It was not judged: no clips were kept for that.")
-    else:
-        lines += [f"On the {judged_on} clips, {figure_sentence(result)}.", ""]
-        lines += ["| metric | value | 95 % interval |", "|---|---|---|"]
-        lines += [
-            f"| {name} | {metric.value:.4f} | {interval(metric)} |"
-            for name, metric in result.metrics.items()
-        ]
     return "\n".join(lines) + "\n"
+
+
+def verdict_of(result: Result | None, judged_on: str | None) -> str:
+    """Write the measured figures for the model card."""
+    if result is None:
+        return "It was not judged: no clips were kept for that."
+    lines = [f"On the {judged_on} clips, {figure_sentence(result)}.", ""]
+    lines += ["| metric | value | 95 % interval |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {metric.value:.4f} | {interval(metric)} |"
+        for name, metric in result.metrics.items()
+    ]
+    return "\n".join(lines)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from auricle.artifact.folder import config_text, fill, load_weights, save_weights
-from auricle.core.errors import ArtifactError
+from auricle.core.errors import ArtifactError, ConfigError
+from auricle.core.reporting import Reporter
 from auricle.core.writing import recover_folder, replacing_folder, write_json, write_text
 from auricle.runtime.spec import ArtifactConfig
 from auricle.training.optim import Ema
@@ -24,9 +25,23 @@ _OPTIMIZER = "optimizer."
 _COUNTS = ("step", "ema_updates", "loss_sum", "right_sum", "clip_count", "seconds")
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What the numbers of a run depend on beside its configuration."""
+
+    processes: int
+    device: str
+    precision: str
+    threads: int
+
+
 @dataclass
 class Position:
-    """Where a run stands: steps done, the best validation figure, and the epoch's sums."""
+    """Where a run stands: steps done, the best validation figure, and sums since the last log.
+
+    `seconds` is the time in training, over all its parts. In a checkpoint, sums and bad clips are
+    those of all processes.
+    """
 
     step: int = 0
     ema_updates: int = 0
@@ -47,6 +62,8 @@ def save_checkpoint(
     ema: Ema | None,
     position: Position,
     config: ArtifactConfig,
+    card: str,
+    conditions: Conditions,
 ) -> None:
     """Replace the checkpoint in `folder`, whole or not at all. Raises `WriteError`."""
     state = {f"{_MODEL}{name}": value for name, value in module.state_dict().items()}
@@ -57,8 +74,9 @@ def save_checkpoint(
     with replacing_folder(folder) as temporary:
         save_weights(temporary / "training.safetensors", state)
         save_weights(temporary / "model.safetensors", ema.weights if ema else module.state_dict())
+        write_text(temporary / "README.md", card)
         write_text(temporary / "config.json", config_text(config))
-        write_json(temporary / "state.json", asdict(position))
+        write_json(temporary / "state.json", {**asdict(position), "conditions": asdict(conditions)})
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -68,14 +86,16 @@ def has_checkpoint(folder: Path) -> bool:
 
 def load_checkpoint(
     folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None
-) -> Position:
+) -> tuple[Position, Conditions]:
     """Put a checkpoint's state into `module`, `optimizer` and `ema`. Raises `ArtifactError`."""
     try:
-        position = Position(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
+        tree = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        conditions = Conditions(**tree.pop("conditions"))
+        position = Position(**tree)
         for name in _COUNTS:
             if not isinstance(getattr(position, name), (int, float)):
                 raise TypeError(f"'{name}' must be a number")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"{folder / 'state.json'} cannot be read: {error}") from None
     state = load_weights(folder / "training.safetensors")
     fill(module, _part(state, _MODEL), str(folder))
@@ -85,7 +105,30 @@ def load_checkpoint(
         for name, value in ema.weights.items():
             value.copy_(averaged[name])
         ema.updates = position.ema_updates
-    return position
+    return position, conditions
+
+
+def require_same_conditions(saved: Conditions, now: Conditions, reporter: Reporter) -> None:
+    """Warn where a resumed run will not end with the same bits.
+
+    Raises `ConfigError` for another number of processes, which would change what a step is.
+    """
+    if saved.processes != now.processes:
+        raise ConfigError(
+            f"--resume: the run was started with {saved.processes} processes and this is one of "
+            f"{now.processes}, which makes other batches: start it with as many as before "
+            f"(torchrun --nproc_per_node {saved.processes}), or start afresh with --force"
+        )
+    changes = [
+        f"{name} was {value} and is {asdict(now)[name]}"
+        for name, value in asdict(saved).items()
+        if value != asdict(now)[name]
+    ]
+    if changes:
+        reporter.warn(
+            f"--resume: {'; '.join(changes)}. The run goes on, but its weights will differ "
+            "slightly from those of an unbroken one"
+        )
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

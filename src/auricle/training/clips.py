@@ -1,10 +1,11 @@
 """Decoded clips: read, resampled and kept in memory where they fit."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import TypeVar
 
-import numpy as np
 import torch
 
 from auricle import audio
@@ -13,8 +14,14 @@ from auricle.core.reporting import Reporter
 from auricle.core.types import Clip, FloatArray, Waveform
 from auricle.core.units import seconds_to_samples
 from auricle.data.config import DataConfig
+from auricle.runtime.readahead import read_ahead
 
 BYTES_PER_SAMPLE = 4
+SLACK_SAMPLES = 16  # per clip: resampling may give a few more than measured
+MOST_READERS = 4  # of whole clips ahead of the network: they may be long
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class ClipStore:
     """The sound of a list of clips at one sample rate (Hz).
 
     Clips are decoded once and kept, float32, in memory that loader processes share, where all
-    of them fit `cache_mb`; otherwise each access reads just the stretch that it needs.
+    of them fit the budget; otherwise each access reads just the stretch that it needs.
     """
 
     def __init__(self, clips: Sequence[Clip], sample_rate: int, data: DataConfig) -> None:
@@ -43,17 +50,25 @@ class ClipStore:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def prepare(self, reporter: Reporter, *, shared: bool, workers: int = 2) -> list[BadClip]:
+    @property
+    def cached_mb(self) -> float:
+        """Memory (MB) that the decoded clips take."""
+        return 0.0 if self._cache is None else sum(self._lengths) * BYTES_PER_SAMPLE / 1e6
+
+    def prepare(
+        self, reporter: Reporter, *, shared: bool, budget_mb: float | None = None
+    ) -> list[BadClip]:
         """Measure all clips, decode them where they fit, drop and return the bad ones.
 
-        `shared` puts the sound where loader processes can read it.
+        `shared` puts the sound where loader processes can read it; `budget_mb` takes the place of
+        the configured `cache_mb`.
         """
-        lengths, bad = self._measure(reporter, workers)
+        lengths, bad = self._measure(reporter)
         self._keep([index for index, length in enumerate(lengths) if length is not None])
         self._lengths = [length for length in lengths if length is not None]
         total_mb = sum(self._lengths) * BYTES_PER_SAMPLE / 1e6
-        if total_mb <= self.data.cache_mb:
-            bad += self._fill_cache(reporter, shared=shared, workers=workers)
+        if total_mb <= (self.data.cache_mb if budget_mb is None else budget_mb):
+            bad += self._fill_cache(reporter, shared=shared)
         return bad
 
     def length(self, index: int) -> int:
@@ -68,6 +83,25 @@ class ClipStore:
                 self._cache[start : start + self._lengths[index]].numpy(), self.sample_rate
             )
         return self._read(self.clips[index])
+
+    def whole_clips(self) -> Iterator[tuple[Clip, Waveform | AudioError]]:
+        """Yield every clip in order with all of its sound, or why it cannot be read.
+
+        Clips that are not in memory are decoded by a few threads ahead of the caller.
+        """
+
+        def get(index: int) -> Waveform | AudioError:
+            try:
+                return self.whole(index)
+            except AudioError as error:
+                return error
+
+        indices = range(len(self.clips))
+        if self._cache is not None:
+            yield from ((self.clips[index], get(index)) for index in indices)
+            return
+        for index, sound in _in_threads(get, indices, min(MOST_READERS, _processors())):
+            yield self.clips[index], sound
 
     def stretch(self, index: int, start: int, length: int) -> FloatArray:
         """Return `length` samples of a clip from sample `start` on. Raises `AudioError`."""
@@ -94,16 +128,11 @@ class ClipStore:
             allow_truncated=self.data.allow_truncated,
         )
 
-    def _measure(self, reporter: Reporter, workers: int) -> tuple[list[int | None], list[BadClip]]:
+    def _measure(self, reporter: Reporter) -> tuple[list[int | None], list[BadClip]]:
         lengths: list[int | None] = []
         bad: list[BadClip] = []
-        with (
-            ThreadPoolExecutor(workers) as pool,
-            reporter.progress("measuring clips", len(self.clips)) as progress,
-        ):
-            for clip, measured in zip(
-                self.clips, pool.map(self._measure_one, self.clips), strict=True
-            ):
+        with reporter.progress("measuring clips", len(self.clips)) as progress:
+            for clip, measured in _in_threads(self._measure_one, self.clips, _processors()):
                 progress.advance()
                 if isinstance(measured, AudioError):
                     bad.append(BadClip(clip.path, str(measured)))
@@ -121,40 +150,63 @@ class ClipStore:
         except AudioError as error:
             return error
 
-    def _fill_cache(self, reporter: Reporter, *, shared: bool, workers: int) -> list[BadClip]:
+    def _fill_cache(self, reporter: Reporter, *, shared: bool) -> list[BadClip]:
+        """Decode every clip to its place behind the one before; `_lengths` becomes exact."""
         bad: list[BadClip] = []
-        sounds: list[FloatArray] = []
         good: list[int] = []
-        with (
-            ThreadPoolExecutor(workers) as pool,
-            reporter.progress("decoding clips", len(self.clips)) as progress,
-        ):
-            for index, sound in enumerate(pool.map(self._try_read, self.clips)):
+        lengths: list[int] = []
+        cache = _buffer(sum(self._lengths) + SLACK_SAMPLES * len(self.clips), shared=shared)
+        end = 0
+        with reporter.progress("decoding clips", len(self.clips)) as progress:
+            sounds = _in_threads(self._try_read, range(len(self.clips)), _processors())
+            for index, sound in sounds:
                 progress.advance()
                 if isinstance(sound, AudioError):
                     bad.append(BadClip(self.clips[index].path, str(sound)))
-                else:
-                    good.append(index)
-                    sounds.append(sound)
+                    continue
+                if end + len(sound) > len(cache):  # some headers state less than there is
+                    larger = _buffer((end + len(sound)) * 5 // 4, shared=shared)
+                    larger[:end] = cache[:end]
+                    cache = larger
+                cache[end : end + len(sound)] = torch.from_numpy(sound)
+                end += len(sound)
+                good.append(index)
+                lengths.append(len(sound))
         self._keep(good)
-        self._lengths = [len(sound) for sound in sounds]
-        self._starts = [0, *np.cumsum(self._lengths).tolist()][:-1]
-        cache = torch.empty(sum(self._lengths), dtype=torch.float32)
-        if shared:
-            cache.share_memory_()
-        for start, sound in zip(self._starts, sounds, strict=True):
-            cache[start : start + len(sound)] = torch.from_numpy(sound)
+        self._lengths = lengths
+        self._starts = [0, *accumulate(lengths)][:-1]
         self._cache = cache
         return bad
 
-    def _try_read(self, clip: Clip) -> FloatArray | AudioError:
+    def _try_read(self, index: int) -> FloatArray | AudioError:
         try:
-            return self._read(clip).samples
+            return self._read(self.clips[index]).samples
         except AudioError as error:
             return error
 
     def _keep(self, indices: list[int]) -> None:
         self.clips = [self.clips[index] for index in indices]
+
+
+def _in_threads(
+    function: Callable[[S], T], items: Sequence[S], threads: int
+) -> Iterator[tuple[S, T]]:
+    """Yield each item, in order, with what `function` makes of it; a few are in the making."""
+    for item, made in read_ahead(
+        items, lambda item: (function(item),), threads=threads, ahead=2 * threads
+    ):
+        for value in made:
+            yield item, value
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1
+
+
+def _buffer(samples: int, *, shared: bool) -> torch.Tensor:
+    """Return room for sound; what is not written takes no memory."""
+    buffer = torch.empty(samples, dtype=torch.float32)
+    return buffer.share_memory_() if shared else buffer
 
 
 def require_mostly_good(bad: Sequence[BadClip], total: int, limit: float) -> None:

@@ -1,6 +1,7 @@
 """The configuration of a training run. Importing this imports no torch."""
 
 import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -57,9 +58,17 @@ class TrainConfig(Config):
     start_method: Literal["auto", "fork", "spawn", "forkserver"] = Field(
         default="auto", description="how loader processes start"
     )
-    save_every: str = Field(default="10e", description="between checkpoints")
-    log_every: str = Field(default="1e", description="between log lines")
-    eval_every: str = Field(default="10e", description="between looks at the validation clips")
+    save_every: str | None = Field(
+        default=None,
+        description="between checkpoints (default: 10 epochs, at most 500 steps)",
+    )
+    log_every: str | None = Field(
+        default=None, description="between log lines (default: an epoch, at most 100 steps)"
+    )
+    eval_every: str | None = Field(
+        default=None,
+        description="between looks at the validation clips (default: 10 epochs, at most 500 steps)",
+    )
     select: Literal["last", "best"] = Field(
         default="last",
         description="weights of the result: the last, or the best on validation clips",
@@ -70,7 +79,9 @@ class TrainConfig(Config):
 
     @field_validator("save_every", "log_every", "eval_every", mode="before")
     @classmethod
-    def _interval(cls, value: Any) -> str:
+    def _interval(cls, value: Any) -> str | None:
+        if value is None:
+            return None
         text = str(value)
         match = _INTERVAL.match(text)
         if not match or int(match[1]) < 1:
@@ -97,6 +108,30 @@ def epochs_of(config: TrainConfig, steps_per_epoch: int) -> int:
     if config.epochs is not None:
         return config.epochs
     return min(MOST_EPOCHS, max(LEAST_EPOCHS, round(USUAL_STEPS / steps_per_epoch)))
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Steps between checkpoints, log lines and looks at the validation clips."""
+
+    save: int
+    log: int
+    evaluate: int
+
+
+def intervals_of(config: TrainConfig, steps_per_epoch: int) -> Intervals:
+    """Return the intervals in steps: as configured, else short enough for any size of data."""
+
+    def steps(interval: str | None, usual: str, most: int) -> int:
+        if interval is not None:
+            return steps_of(interval, steps_per_epoch)
+        return min(steps_of(usual, steps_per_epoch), most)
+
+    return Intervals(
+        save=steps(config.save_every, "10e", 500),
+        log=steps(config.log_every, "1e", 100),
+        evaluate=steps(config.eval_every, "10e", 500),
+    )
 
 
 def steps_of(interval: str, steps_per_epoch: int) -> int:

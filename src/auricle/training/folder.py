@@ -8,7 +8,7 @@ from pathlib import Path
 from auricle.core.config import read_yaml, to_yaml
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.types import Clip
-from auricle.core.writing import write_text
+from auricle.core.writing import recover_folder, remove_leftovers, write_text
 from auricle.data import Manifest, read_manifest, write_manifest
 from auricle.training.config import RunConfig
 
@@ -25,6 +25,7 @@ RUN_FILES = (
     "README.md",
 )
 RUN_FOLDERS = ("checkpoints", "test", "validation")
+WRITTEN_FOLDERS = (*RUN_FOLDERS, "checkpoints/last", "checkpoints/best")
 
 
 def default_folder(data: str | Path, model: str, resume: bool, root: Path = Path("runs")) -> Path:
@@ -41,10 +42,10 @@ def default_folder(data: str | Path, model: str, resume: bool, root: Path = Path
     return root / f"{stem}-{max(1, number - 1) if resume else number}"
 
 
-def prepare_folder(
+def check_folder(
     folder: Path, config: RunConfig, manifest: Manifest, *, resume: bool, force: bool
 ) -> None:
-    """Make the run folder ready and write `config.yaml` and `manifest.csv` into it.
+    """Refuse a folder that the run may not be written to; change nothing.
 
     Raises `ConfigError` when it is not empty (without `resume` or `force`), when it holds files of
     someone else's that a run would replace, or when a resumed run's configuration differs;
@@ -58,17 +59,30 @@ def prepare_folder(
         _refuse_strangers(folder)
     if resume and (folder / "config.yaml").is_file():
         _require_same(folder, config, manifest)
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        if not force and not resume:
-            raise ConfigError(
-                f"--output {folder} is not empty: use --resume to go on with it, --force to "
-                "replace the run in it, or another folder"
-            )
-        if force:
-            _clear(folder)
-    write_text(folder / "config.yaml", to_yaml(config))
-    write_manifest(folder / "manifest.csv", manifest)
+    elif folder.is_dir() and any(folder.iterdir()) and not (resume or force):
+        raise ConfigError(
+            f"--output {folder} is not empty: use --resume to go on with it, --force to "
+            "replace the run in it, or another folder"
+        )
+
+
+def prepare_folder(
+    folder: Path, config: RunConfig, manifest: Manifest, *, resume: bool, force: bool
+) -> None:
+    """Make the run folder ready and write `config.yaml` and `manifest.csv` into it.
+
+    Raises what `check_folder` raises, and `WriteError`.
+    """
+    check_folder(folder, config, manifest, resume=resume, force=force)
+    if force:
+        _clear(folder)
+    for place in (folder, *(folder / name for name in WRITTEN_FOLDERS)):
+        remove_leftovers(place)
+    recover_folder(folder / "checkpoints" / "last")
+    if not (folder / "config.yaml").is_file():
+        write_text(folder / "config.yaml", to_yaml(config))
+    if not (folder / "manifest.csv").is_file():
+        write_manifest(folder / "manifest.csv", manifest)
 
 
 def _refuse_strangers(folder: Path) -> None:
@@ -108,6 +122,8 @@ def _require_same(folder: Path, config: RunConfig, manifest: Manifest) -> None:
             f"({'; '.join(' '.join(change.split()) for change in changes)}). "
             "Give the same options, or start afresh with --force"
         )
+    if not (folder / "manifest.csv").is_file():  # killed between the two files
+        return
     saved = read_manifest(folder / "manifest.csv")
     if [_identity(clip) for clip in saved.clips] != [_identity(clip) for clip in manifest.clips]:
         raise DataError(
