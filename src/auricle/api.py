@@ -4,28 +4,25 @@ It composes the rooms. Nothing here imports torch before a function that needs i
 `load("x.onnx")` works on an install without it.
 """
 
+import json
+import math
+import os
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from auricle.core.config import merge, nest, read_yaml, resolve, validate
-from auricle.core.errors import (
-    ArtifactError,
-    AuricleError,
-    ConfigError,
-    DataError,
-    MissingExtra,
-    unknown_name,
-)
+from auricle.core.config import SECTIONS, environment_tree, merge, nest, resolve, validate
+from auricle.core.errors import ArtifactError, AudioError, ConfigError, MissingExtra
 from auricle.core.reporting import Reporter, Silent
 from auricle.core.types import Waveform
 
 if TYPE_CHECKING:
     from auricle.artifact.onnx_export import Exported
-    from auricle.data.config import DataConfig
     from auricle.evaluation import Result
+    from auricle.evaluation.evaluate import Evaluated
     from auricle.models.base import SoundModel
     from auricle.runtime import Predictor
     from auricle.training.config import RunConfig
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from auricle.training.run import TrainedRun
 
 EXPORT_EXAMPLES = 8
+EXAMPLE_S = 30.0
 
 
 def load(
@@ -139,18 +137,18 @@ def train_run(
     """Train with dotted `flags` on top of a `config` file; see `train`."""
     from auricle.data import apply_splits, read_dataset
 
-    resolved = _resolve(config, flags)
+    resolved = resolve_run(config, flags)
     manifest = apply_splits(read_dataset(data, resolved.data), resolved.data, resolved.train.seed)
     from auricle.training.folder import default_folder
     from auricle.training.run import train as run_training
 
-    folder = Path(output) if output else default_folder(data, resolved.model["name"])
+    folder = Path(output) if output else default_folder(data, resolved.model["name"], resume)
     return run_training(
         manifest,
         resolved,
         folder,
         reporter=reporter or Silent(),
-        command=command_line("train", data, flags),
+        command=command_line("train", [data], {"config": config, "output": folder, **flags}),
         resume=resume,
         force=force,
     )
@@ -170,25 +168,32 @@ def crossval_run(
     """Train and test once per fold; see `auricle.training.crossval.cross_validate`."""
     from auricle.data import read_dataset
 
-    resolved = _resolve(config, flags)
+    resolved = resolve_run(config, flags)
     manifest = read_dataset(data, resolved.data)
     from auricle.training.crossval import cross_validate
     from auricle.training.folder import default_folder
 
-    folder = Path(output) if output else default_folder(data, resolved.model["name"] + "-crossval")
+    name = f"{resolved.model['name']}-crossval"
+    folder = Path(output) if output else default_folder(data, name, resume)
     return cross_validate(
         manifest,
         resolved,
         folder,
         reporter=reporter or Silent(),
-        command=command_line("crossval", data, flags),
+        command=command_line(
+            "crossval", [data], {"config": config, "folds": folds, "output": folder, **flags}
+        ),
         folds=folds,
         resume=resume,
         force=force,
     )
 
 
-def _resolve(config: str | Path | None, flags: Mapping[str, Any]) -> "RunConfig":
+def resolve_run(config: str | Path | None, flags: Mapping[str, Any]) -> "RunConfig":
+    """Resolve a run's configuration: a YAML file, the environment, dotted `flags`, the parts.
+
+    Raises `ConfigError`, `UnknownName`, `MissingExtra`.
+    """
     from auricle.training.config import RunConfig
 
     require_torch("training")
@@ -225,15 +230,6 @@ def evaluate(
     ).result
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A result, which clips it is about, and how many could not be read."""
-
-    result: "Result"
-    why: str
-    skipped: int
-
-
 def evaluate_run(
     model: str | Path,
     data: str | Path,
@@ -245,48 +241,45 @@ def evaluate_run(
     batch_size: int = 16,
     strict: bool = False,
     reporter: Reporter | None = None,
-) -> Evaluated:
+) -> "Evaluated":
     """Judge as `evaluate` does, and say how."""
-    from auricle.data import SPLITS, read_dataset
-    from auricle.evaluation import align_labels, write_result
-    from auricle.evaluation.judging import judge, score_clips, select_clips
+    from auricle.evaluation import write_result
+    from auricle.evaluation.evaluate import evaluate_classifier
 
-    if split not in (None, *SPLITS):
-        raise unknown_name("split", str(split), SPLITS)
-    reporter = reporter or Silent()
-    predictor = load(model, device=device, batch_size=batch_size)
-    run = Path(model) if Path(model).is_dir() else Path(model).parent
-    config = _data_config(run, flags or {})
-    run_manifest = run / "manifest.csv" if (run / "manifest.csv").is_file() else None
-    chosen = select_clips(read_dataset(data, config), run_manifest, split, config)
-    reporter.say(f"judging on {chosen.why}")
-    multi_label = config.label_separator is not None
-    # A label that the classifier does not know must not show after hours of scoring.
-    align_labels(predictor.labels, [clip.labels for clip in chosen.clips], multi_label=multi_label)
-    bad: list[str] = []
-
-    def skip(path: str, error: AuricleError) -> None:
-        bad.append(path)
-        reporter.warn(f"skipped: {error}")
-
-    clips, probabilities = score_clips(
-        predictor, chosen.clips, data=config, on_error=None if strict else skip
-    )
-    if not clips:
-        raise DataError(f"none of the {len(chosen.clips)} clips could be read")
-    result = judge(
-        clips,
-        probabilities,
-        predictor.labels,
-        multi_label=multi_label,
-        seed=0,
-        config={"data": config.model_dump(mode="json"), "model": str(model)},
-        command=command_line("evaluate", f"{model} {data}", flags or {}),
+    options = {"split": split, "output": output, "strict": strict or None, **(flags or {})}
+    evaluated = evaluate_classifier(
+        load(model, device=device),
+        Path(model),
+        _training_of(Path(model)),
+        data,
+        split=split,
+        given=data_section(flags or {}),
+        batch_size=batch_size,
+        strict=strict,
+        reporter=reporter or Silent(),
+        command=command_line("evaluate", [model, data], options),
     )
     if output is not None:
-        write_result(Path(output), result)
+        write_result(Path(output), evaluated.result)
         draw_picture(Path(output))
-    return Evaluated(result, chosen.why, len(bad))
+    return evaluated
+
+
+def _training_of(model: Path) -> Mapping[str, Any]:
+    """Return how a classifier was trained, as its folder or file says."""
+    from auricle.runtime import OnnxEngine, parse_artifact_config
+
+    if model.is_dir():
+        text: str | None = (model / "config.json").read_text(encoding="utf-8")
+    else:
+        text = OnnxEngine(model).config_text
+    return parse_artifact_config(text or "{}", str(model)).training
+
+
+def data_section(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of the section `data`: from the environment, then dotted `flags`."""
+    tree = merge(environment_tree(os.environ, SECTIONS), nest(flags))
+    return tree.get("data", {})
 
 
 def draw_picture(folder: Path) -> None:
@@ -295,15 +288,6 @@ def draw_picture(folder: Path) -> None:
         from auricle.report import draw_confusion
 
         draw_confusion(folder / "result.json", folder / "confusion.png")
-
-
-def _data_config(run: Path, flags: Mapping[str, Any]) -> "DataConfig":
-    """Return how the run read its data, with `flags` on top."""
-    from auricle.data.config import DataConfig
-
-    tree = read_yaml(run / "config.yaml") if (run / "config.yaml").is_file() else {}
-    given = nest(flags).get("data", {})
-    return validate(DataConfig, merge(tree.get("data", {}), given), prefix="data")
 
 
 def export(model: str | Path, output: str | Path) -> Path:
@@ -337,15 +321,20 @@ def example_clips(
     from auricle import audio
     from auricle.data import read_manifest
 
+    if paths is not None:
+        return [audio.load(path, sample_rate) for path in paths]
     manifest = Path(model) / "manifest.csv"
-    if paths is None:
-        if not manifest.is_file():
-            return []
-        clips = read_manifest(manifest).clips
-        step = max(1, len(clips) // EXPORT_EXAMPLES)
-        paths = [clip.path for clip in clips[::step][:EXPORT_EXAMPLES]]
-        paths = [path for path in paths if Path(path).is_file()]
-    return [audio.load(path, sample_rate, allow_truncated=True) for path in paths]
+    if not manifest.is_file():
+        return []
+    clips = read_manifest(manifest).clips
+    examples = []
+    for clip in clips[:: max(1, len(clips) // EXPORT_EXAMPLES)]:
+        length_s = min((clip.offset_s or math.inf) - clip.onset_s, EXAMPLE_S)
+        # The run's own sounds may have moved, or never have been readable.
+        with suppress(AudioError):
+            sound = audio.load(clip.path, sample_rate, offset_s=clip.onset_s, duration_s=length_s)
+            examples.append(sound)
+    return examples[:EXPORT_EXAMPLES]
 
 
 def create_model(
@@ -379,10 +368,20 @@ def require_torch(what: str) -> None:
             raise MissingExtra(what, "train")
 
 
-def command_line(command: str, data: str | Path, flags: Mapping[str, Any]) -> str:
-    """Write the command that does the same, as it is kept with results."""
-    options = " ".join(f"--{key} {value}" for key, value in flags.items())
-    return f"auricle {command} {data} {options}".strip()
+def command_line(command: str, arguments: Sequence[str | Path], options: Mapping[str, Any]) -> str:
+    """Write the command that gives the same again, as it is kept with results."""
+    words = ["auricle", command, *map(str, arguments)]
+    for key, value in options.items():
+        if value is not None:
+            words.append(f"--{key.replace('_', '-') if '.' not in key else key}")
+            words += [] if value is True else [_as_yaml(value)]
+    return shlex.join(words)
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, (str, Path)):
+        return str(value)
+    return json.dumps(value)
 
 
 def _console() -> Reporter:

@@ -7,7 +7,7 @@ import pytest
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.data import DataConfig, Manifest, write_manifest
-from auricle.evaluation.judging import select_clips
+from auricle.evaluation.selection import select_clips
 
 SPLITS = ("train", "train", "validation", "test", "test")
 
@@ -54,7 +54,7 @@ def test_clips_that_the_run_knows_are_left_out_of_other_data(manifest, run_manif
     data = replace(manifest, clips=(*unsplit(manifest).clips[:3], new))
     chosen = select_clips(data, run_manifest, None, DataConfig())
     assert [clip.path for clip in chosen.clips] == [new.path]
-    assert "3 that it was trained or chosen on are left out" in chosen.why
+    assert "3 of files or groups that it has heard are left out" in chosen.why
 
 
 def test_nothing_but_seen_clips_is_an_error(manifest, run_manifest):
@@ -68,6 +68,29 @@ def test_without_a_manifest_all_clips_count_and_a_split_is_the_datas(manifest):
     chosen = select_clips(manifest, None, "test", DataConfig())
     assert paths(chosen) == ["3", "4"]
     assert "cannot be told" in chosen.why
+
+
+def test_a_data_set_that_has_moved_is_still_known(manifest, run_manifest, tmp_path):
+    moved = tuple(
+        replace(clip, path=str(tmp_path / "elsewhere" / clip.path[-5:]), split=None)
+        for clip in manifest.clips
+    )
+    chosen = select_clips(replace(manifest, clips=moved), run_manifest, None, DataConfig())
+    assert paths(chosen) == ["3", "4"]
+
+
+def test_a_new_file_of_a_known_group_is_not_new(manifest, tmp_path):
+    known = tuple(replace(clip, group="anna") for clip in manifest.clips[:3])
+    write_manifest(tmp_path / "run" / "manifest.csv", replace(manifest, clips=known))
+    new = [Clip(str(tmp_path / f"n{g}.wav"), ("a",), group=g) for g in ("anna", "bert")]
+    data = replace(manifest, clips=tuple(new))
+    chosen = select_clips(data, tmp_path / "run" / "manifest.csv", None, DataConfig())
+    assert [clip.group for clip in chosen.clips] == ["bert"]
+
+
+def test_a_split_that_nobody_knows_is_refused(manifest):
+    with pytest.raises(DataError, match="neither the classifier nor the data set"):
+        select_clips(unsplit(manifest), None, "test", DataConfig())
 
 
 def test_another_stretch_of_a_known_file_is_not_new(manifest, run_manifest):

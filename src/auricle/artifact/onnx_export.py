@@ -35,7 +35,10 @@ class ExportError(AuricleError):
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported file, and its largest difference in probability over `clips` clips."""
+    """An exported file, and its largest difference in probability.
+
+    It was compared on `clips` real clips, and on a noise of the shortest length.
+    """
 
     path: Path
     difference: float
@@ -84,7 +87,7 @@ def export_onnx(
                 f"the exported file's scores differ by {difference:.1e} from the classifier's "
                 f"(allowed: {TOLERANCE:.0e}); it was not written to {path}"
             )
-    return Exported(Path(path), difference, len(examples) + 1)
+    return Exported(Path(path), difference, len(examples))
 
 
 def _write(graph: _Graph, shortest: int, config: ArtifactConfig, path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from auricle.cli.files import check_folder, show_result
 from auricle.cli.flags import NO_FLAGS, RunFlags
-from auricle.cli.outcome import say_next, skip_status, start_reporter
+from auricle.cli.outcome import is_main_process, say_next, skip_status, start_reporter
 
 
 def crossval(
@@ -16,6 +16,7 @@ def crossval(
     output: Path | None = None,
     resume: bool = False,
     force: bool = False,
+    strict: bool = False,
     allow_skips: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -33,6 +34,8 @@ def crossval(
         Go on where a stopped cross-validation was; finished folds are kept.
     force
         Replace the runs in --output.
+    strict
+        Stop where a clip cannot be used, before training.
     allow_skips
         End with status 0 even if clips had to be left out.
     quiet
@@ -43,7 +46,7 @@ def crossval(
     check_folder(output)
     done = crossval_run(
         data,
-        flags=run.dotted(),
+        flags={**run.dotted(), **({"train.max_bad_fraction": 0} if strict else {})},
         config=run.config,
         folds=folds,
         output=output,
@@ -51,7 +54,9 @@ def crossval(
         force=force,
         reporter=start_reporter(quiet),
     )
+    if not is_main_process():
+        return 0
     draw_picture(done.folder)
     show_result(done.result, done.folder)
-    say_next(f"next: auricle train {data} (on everything), then auricle export")
+    say_next(f"next: auricle train {data}, then auricle export")
     return skip_status(len(done.bad), allow_skips)

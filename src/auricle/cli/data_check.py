@@ -47,11 +47,12 @@ def check_and_show(
     data: Path, flags: Mapping[str, Any], reporter: Reporter, output: Path | None = None
 ) -> int:
     """Check a data set and print what was found; return the exit status."""
-    from auricle.core.config import nest, validate
+    from auricle.api import data_section
+    from auricle.core.config import validate
     from auricle.core.writing import write_json
     from auricle.data import DataConfig, check, read_dataset
 
-    config = validate(DataConfig, nest(flags).get("data", {}), prefix="data")
+    config = validate(DataConfig, data_section(flags), prefix="data")
     manifest = read_dataset(data, config)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
@@ -75,4 +76,4 @@ def check_and_show(
     if output is not None:
         write_json(output, report.as_dict())
         say_next(f"saved: {output}")
-    return FINDINGS if report.problems else 0
+    return FINDINGS if report.findings else 0

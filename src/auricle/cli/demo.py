@@ -39,6 +39,7 @@ def demo(
     from auricle.cli.data_check import check_and_show
     from auricle.data.demo import demo_dataset
 
+    api.require_torch("the demo")
     reporter = start_reporter(quiet)
     found = demo_dataset(data, cache or Path.home() / ".cache" / "auricle", say_next)
     say_next(f"data: {found.why}")
@@ -73,27 +74,29 @@ def demo(
         found.path,
         split="test",
         output=output / "evaluation",
-        flags=data_flags(flags),
+        flags=flags,
         reporter=reporter,
     )
     show_result(evaluated.result, output / "evaluation")
     say_next(f"confusion matrix: {output / 'evaluation' / 'confusion.png'}")
-    say_next("\nexport")
-    checked = api.export_checked(trained.folder, trained.folder / "model.onnx")
-    say_next(
-        f"{checked.path}: {checked.path.stat().st_size / 1e6:.1f} MB, checked on {checked.clips} "
-        f"clips (largest difference in probability {checked.difference:.1e})"
-    )
-    say_next(f"\npredict {SHOWN_FILES} files with the ONNX file")
-    _predict_some(checked.path, trained.folder)
+    _deploy(trained.folder)
     say_next(f"\nsaved classifier: {trained.folder}")
     say_next(f"next: auricle predict {trained.folder} YOUR_FILES")
     return 0
 
 
-def data_flags(flags: dict[str, object]) -> dict[str, object]:
-    """Return the flags of the section `data` alone."""
-    return {key: value for key, value in flags.items() if key.startswith("data.")}
+def _deploy(folder: Path) -> None:
+    """Export the classifier and hear some test clips with the file alone."""
+    from auricle import api
+
+    say_next("\nexport")
+    checked = api.export_checked(folder, folder / "model.onnx")
+    say_next(
+        f"{checked.path}: {checked.path.stat().st_size / 1e6:.1f} MB, checked on {checked.clips} "
+        f"clips (largest difference in probability {checked.difference:.1e})"
+    )
+    say_next(f"\npredict {SHOWN_FILES} files with the ONNX file")
+    _predict_some(checked.path, folder)
 
 
 def _predict_some(model: Path, folder: Path) -> None:

@@ -28,7 +28,7 @@ def embed(
     files
         Sound files, folders, globs.
     output
-        Where to write: .npz (arrays path, onset_s, embedding) or .csv, .tsv, .jsonl, .parquet.
+        Where to write: .npz (arrays path and embedding) or .csv, .tsv, .jsonl, .parquet.
     hop_s
         Seconds between windows (default: the classifier's own).
     batch_size
@@ -46,7 +46,7 @@ def embed(
     """
     import numpy as np
 
-    from auricle.core.errors import AudioError
+    from auricle.core.errors import AudioError, MissingExtra
     from auricle.core.writing import replacing
     from auricle.data import write_table
 
@@ -62,7 +62,7 @@ def embed(
     for path in with_progress(reporter, "embedding", paths, len(paths)):
         try:
             rows = classifier.embed(path)
-        except AudioError as error:
+        except (AudioError, MissingExtra) as error:
             skips.add(path, error)
             continue
         names += [str(path)] * len(rows)

@@ -19,6 +19,7 @@ def evaluate(
     device: str = "auto",
     strict: bool = False,
     allow_skips: bool = False,
+    allow_truncated: bool = False,
     quiet: bool = False,
 ) -> int:
     """Judge a classifier on labelled clips: metrics with 95 % intervals.
@@ -44,6 +45,8 @@ def evaluate(
         Stop at the first clip that cannot be read.
     allow_skips
         End with status 0 even if clips were skipped.
+    allow_truncated
+        Use files that are cut short, as far as they go (key data.allow_truncated).
     quiet
         Say nothing but errors and the result.
     """
@@ -53,6 +56,8 @@ def evaluate(
     flags = dotted_flags()
     if audio_root is not None:
         flags["data.audio_root"] = audio_root
+    if allow_truncated:
+        flags["data.allow_truncated"] = True
     evaluated = evaluate_run(
         model,
         data,

@@ -24,9 +24,10 @@ def export(model: Path, output: Path, /, *, examples: list[Path] | None = None) 
 
     checked = export_checked(model, output, examples=examples)
     megabytes = checked.path.stat().st_size / 1e6
+    compared = f"{checked.clips} real clips" if checked.clips else "noise (no real clip was found)"
     say_next(
         f"{checked.path}: {megabytes:.1f} MB; probabilities differ by at most "
-        f"{checked.difference:.1e} from the classifier's on {checked.clips} clips"
+        f"{checked.difference:.1e} from the classifier's on {compared}"
     )
     say_next(f"next: auricle predict {checked.path} FILES (torch is not needed)")
     return 0

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from auricle.core.config import dotted_keys, parse_value
+from auricle.core.config import SECTIONS, dotted_keys, parse_value
 from auricle.core.errors import ConfigError, nearest
 
-SECTIONS = ("data", "frontend", "augment", "model", "train")
 CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "train": SECTIONS,
     "crossval": SECTIONS,

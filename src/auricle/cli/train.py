@@ -15,6 +15,7 @@ def train(
     output: Path | None = None,
     resume: bool = False,
     force: bool = False,
+    strict: bool = False,
     allow_skips: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -30,18 +31,20 @@ def train(
         Go on from the last checkpoint in --output; without one, start afresh.
     force
         Replace the run in --output.
+    strict
+        Stop where a clip cannot be used, before training.
     allow_skips
         End with status 0 even if clips had to be left out.
     quiet
         Say nothing but errors and the result.
     """
     from auricle.api import train_run
-    from auricle.training.announce import figure_sentence
+    from auricle.evaluation import figure_sentence
 
     check_folder(output)
     trained = train_run(
         data,
-        flags=run.dotted(),
+        flags={**run.dotted(), **({"train.max_bad_fraction": 0} if strict else {})},
         config=run.config,
         output=output,
         resume=resume,

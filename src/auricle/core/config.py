@@ -19,6 +19,9 @@ from auricle.core.errors import ConfigError, nearest
 
 ENVIRONMENT_PREFIX = "AURICLE_"
 
+SECTIONS = ("data", "frontend", "augment", "model", "train")
+"""The sections of a run's configuration."""
+
 Tree = dict[str, Any]
 
 
@@ -46,7 +49,17 @@ C = TypeVar("C", bound=BaseModel)
 
 
 def parse_value(text: str) -> Any:
-    """Read one value as YAML reads it (`1e-3` stays text, which pydantic reads as a number)."""
+    """Read the value of a flag or environment variable.
+
+    Lists and mappings are YAML, and `true`, `false` and `null` mean what they say. All else stays
+    text, which pydantic turns into the number that a key wants: a label `no` or a separator `|`
+    is never anything but itself.
+    """
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    if not text.startswith(("[", "{")):
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from auricle.core.config import Config
 
@@ -112,3 +112,13 @@ class DataConfig(Config):
     cache_mb: int = Field(
         default=2048, ge=0, description="decoded clips that the training loader keeps in memory, MB"
     )
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> "DataConfig":
+        window_s = self.eval_clip_s or self.clip_s
+        if self.eval_hop_s and window_s and self.eval_hop_s > window_s:
+            raise ValueError(
+                f"eval_hop_s ({self.eval_hop_s:g}) must not exceed the window ({window_s:g} s): "
+                "the sound between two windows would never be heard"
+            )
+        return self

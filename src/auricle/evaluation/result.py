@@ -121,6 +121,15 @@ def worst_confusion(result: Result) -> Confusion | None:
     return max(mistakes, key=lambda mistake: (mistake.count, -mistake.total), default=None)
 
 
+def figure_sentence(result: Result) -> str:
+    """Write the main figure with its interval, count and worst confusion."""
+    name, metric = result.main_metric, result.metrics[result.main_metric]
+    by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
+    sentence = f"{name} {metric.value:.4f}, 95 % interval {interval(metric)} (bootstrap over {by})"
+    worst = worst_confusion(result)
+    return f"{sentence}; worst confusion: {worst}" if worst else sentence
+
+
 def write_result(folder: str | Path, result: Result) -> None:
     """Write `result.json`, `confusion.csv` and `scores.csv` into `folder`.
 

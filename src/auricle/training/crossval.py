@@ -1,17 +1,25 @@
 """Cross-validation: every fold is the test part once; resumes fold by fold."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.reporting import Reporter
 from auricle.core.types import Clip
-from auricle.data import Manifest, apply_splits
+from auricle.data import Manifest, apply_splits, require_trainable
 from auricle.data import folds as make_folds
-from auricle.evaluation import Result, ScoreTable, merge_scores, read_scores, write_result
+from auricle.evaluation import (
+    Result,
+    ScoreTable,
+    figure_sentence,
+    merge_scores,
+    read_scores,
+    write_result,
+)
 from auricle.evaluation.judging import judge
-from auricle.training.announce import figure_sentence
 from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
 from auricle.training.folder import is_finished, prepare_folder
@@ -44,18 +52,14 @@ def cross_validate(
     a fold are chosen on validation clips out of its training folds. `fold_N/` are run folders; a
     finished one is not trained again with `resume`. Raises what `train` raises.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (resume or force):
-        raise ConfigError(
-            f"--output {folder} is not empty: use --resume to go on with it, --force to replace "
-            "the runs in it, or another folder"
-        )
+    speaks = int(os.environ.get("RANK", "0")) == 0
+    if speaks:
+        _check_folder(folder, resume=resume, force=force)
     manifest, names = make_folds(manifest, config.data, config.train.seed, folds)
+    plans = _plan(manifest, config, names)
     bad: dict[str, BadClip] = {}
-    for number, name in enumerate(names, start=1):
+    for number, (name, (fold, fold_config)) in enumerate(plans.items(), start=1):
         reporter.say(f"fold {name} ({number} of {len(names)})")
-        data = config.data.model_copy(update={"test_fold": name})
-        fold_config = config.model_copy(update={"data": data})
-        fold = apply_splits(manifest, data, config.train.seed)
         output = folder / f"fold_{name}"
         if resume and is_finished(output):
             prepare_folder(output, fold_config, fold, resume=True, force=force)  # the same run?
@@ -66,7 +70,7 @@ def cross_validate(
             fold_config,
             output,
             reporter=reporter,
-            command=f"{command} (fold {name})",
+            command=command,
             resume=resume,
             force=force,
         )
@@ -74,13 +78,44 @@ def cross_validate(
         if run.result is not None:
             reporter.say(f"fold {name}: {figure_sentence(run.result)}")
     scores = _scores_of(manifest, folder, names)
-    result = _judge_all(manifest, config, scores, names, command)
-    write_result(folder, result)
-    judged = set(scores.paths)
-    for clip in manifest.clips:
-        if clip.fold in names and clip.path not in judged:
-            bad.setdefault(clip.path, BadClip(clip.path, f"{clip.path} was left out before"))
+    result = _judge_all(manifest, config, scores, command)
+    if speaks:
+        write_result(folder, result)
+        judged = {os.path.realpath(path) for path in scores.paths}
+        for clip in manifest.clips:
+            if clip.fold in names and os.path.realpath(clip.path) not in judged:
+                bad.setdefault(clip.path, BadClip(clip.path, f"{clip.path} was left out before"))
     return CrossValidation(folder, result, tuple(bad.values()))
+
+
+def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (resume or force):
+        raise ConfigError(
+            f"--output {folder} is not empty: use --resume to go on with it, --force to replace "
+            "the runs in it, or another folder"
+        )
+    if not any(folder.glob("fold_*/config.yaml")) and (
+        (folder / "result.json").exists() or (folder / "scores.csv").exists()
+    ):
+        raise ConfigError(
+            f"--output {folder} is no cross-validation, and one would replace its result.json or "
+            "scores.csv: give another folder"
+        )
+
+
+def _plan(
+    manifest: Manifest, config: RunConfig, names: Sequence[str]
+) -> dict[str, tuple[Manifest, RunConfig]]:
+    """Split the clips for every fold, so that a plan that cannot work fails before any training."""
+    plans = {}
+    for name in names:
+        data = config.data.model_copy(update={"test_fold": name})
+        fold = apply_splits(manifest, data, config.train.seed)
+        require_trainable(fold)
+        plans[name] = fold, config.model_copy(update={"data": data})
+    return plans
 
 
 def _scores_of(manifest: Manifest, folder: Path, names: Sequence[str]) -> ScoreTable:
@@ -95,13 +130,10 @@ def _scores_of(manifest: Manifest, folder: Path, names: Sequence[str]) -> ScoreT
     return scores
 
 
-def _judge_all(
-    manifest: Manifest, config: RunConfig, scores: ScoreTable, names: Sequence[str], command: str
-) -> Result:
+def _judge_all(manifest: Manifest, config: RunConfig, scores: ScoreTable, command: str) -> Result:
     """Judge the test clips of all folds together."""
-    in_order = (clip for name in names for clip in manifest.clips if clip.fold == name)
     return judge(
-        _matched(in_order, scores.paths),
+        _matched(manifest.clips, scores),
         scores.probabilities,
         manifest.labels,
         multi_label=manifest.multi_label,
@@ -111,7 +143,19 @@ def _judge_all(
     )
 
 
-def _matched(clips: Iterable[Clip], paths: Sequence[str]) -> list[Clip]:
+def _matched(clips: Sequence[Clip], scores: ScoreTable) -> list[Clip]:
     """Return the clip of each row of scores; clips that could not be read have no row."""
-    waiting = iter(clips)
-    return [next(clip for clip in waiting if clip.path == path) for path in paths]
+    waiting: dict[tuple[str, str, frozenset[str]], deque[Clip]] = defaultdict(deque)
+    for clip in clips:
+        key = os.path.realpath(clip.path), clip.fold or "", frozenset(clip.labels)
+        waiting[key].append(clip)
+    rows = []
+    for row, (path, fold) in enumerate(zip(scores.paths, scores.folds, strict=True)):
+        key = os.path.realpath(path), fold, frozenset(scores.true_labels(row))
+        if not waiting[key]:
+            raise DataError(
+                f"{path} was judged in fold {fold}, and the data set no longer has it there with "
+                "that label; start with --force"
+            )
+        rows.append(waiting[key].popleft())
+    return rows
