@@ -31,7 +31,7 @@ def _model(name: str, classes: int = 3) -> SoundModel:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = preset.family(preset.config, bins=bins, classes=classes)
-        frames = 4 * model.shortest_frames * model.frames_multiple
+        frames = 4 * model.shortest_frames
         with torch.no_grad():
             for seed in range(20):
                 model(_features(frames, bins, clips=4, seed=seed))

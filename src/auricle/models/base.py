@@ -17,17 +17,16 @@ class ModelConfig(Config):
 class SoundModel(nn.Module):
     """Base of every model.
 
-    A model states `shortest_frames` (what it can pool), `frames_multiple` (1 where any count
-    goes), `padding_safe` (whether clips of different lengths in one batch leave each other's
-    scores alone), `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says,
-    always the same) and `unused_parameters` (names of
-    parameters that exist in published checkpoints and never get a gradient). It never sees a
-    file, never augments and never applies a final activation. `classes=0` builds no head.
+    A model states `shortest_frames` (what it can pool; any longer count goes), `padding_safe`
+    (whether clips of different lengths in one batch leave each other's scores alone),
+    `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says, always the same)
+    and `unused_parameters` (names of parameters that exist in published checkpoints and never get
+    a gradient). It never sees a file, never augments and never applies a final activation.
+    `classes=0` builds no head.
     """
 
     Config: ClassVar[type[ModelConfig]]
     shortest_frames: int = 1
-    frames_multiple: int = 1
     padding_safe: bool = False
     has_frame_scores: bool = False
     scores_are: Literal["logits", "probabilities"] = "logits"
