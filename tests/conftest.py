@@ -6,9 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
+
+# A busy machine is no failure; in CI the same examples come every time.
+hypothesis.settings.register_profile("auricle", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("auricle")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -52,6 +52,30 @@ def test_windows_cover_every_sample_without_empty_ones(
 
 @pytest.mark.parametrize("block", [1, 7, 1000, 5000])
 @pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1000, [(0, 1000)]),
+        (1010, [(0, 1010)]),
+        (1011, [(0, 1000), (11, 1000)]),
+        (1500, [(0, 1000), (500, 1000)]),
+        (1510, [(0, 1000), (500, 1010)]),
+        (1511, [(0, 1000), (500, 1000), (511, 1000)]),
+    ],
+)
+def test_a_rest_of_a_hundredth_is_heard_with_the_window_before_it(
+    make_spec: MakeSpec, length: int, expected: list[tuple[int, int]], block: int
+) -> None:
+    spec = make_spec(window_s=1.0, hop_s=0.5)
+    windows = list(cut_windows(in_blocks(ramp(length), block), spec, "windows"))
+    assert [(cut.start_samples, cut.content_samples) for cut in windows] == expected
+    for cut in windows:
+        np.testing.assert_array_equal(
+            cut.samples[: cut.content_samples], ramp(length)[cut.start_samples : cut.end_samples]
+        )
+
+
+@pytest.mark.parametrize("block", [1, 7, 1000, 5000])
+@pytest.mark.parametrize(
     ("long_clips", "start", "length"),
     [("start", 0, 1000), ("centre", 750, 1000), ("whole", 0, 2501)],
 )

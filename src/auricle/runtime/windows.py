@@ -2,8 +2,9 @@
 
 A clip of at most one window is one window. A longer one is cut at 0, hop, 2 hop, ... and, where
 those leave a rest, once more at the clip's end: that last window ends with the clip and starts
-less than a hop after the one before it. So every sample is scored and no window is mostly
-padding. Level is set for each window by itself, so that a stream gives what a file gives.
+less than a hop after the one before it. A rest of up to a hundredth of a window is heard with the
+window before it, which is that much longer: "5 s" files of 5.001 s are not scored twice. So every
+sample is scored and no window is mostly padding. Level is set for each window by itself, so that a stream gives what a file gives.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,9 @@ from auricle.core.units import seconds_to_samples
 from auricle.runtime.spec import ClassifierSpec
 
 LongClips = Literal["windows", "centre", "start", "whole"]
+
+LEEWAY_PARTS = 100
+"""A rest of up to a window's so-manieth part is heard with the window before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +70,22 @@ def cut_windows(
 def _overlapping(
     blocks: Iterable[FloatArray], window: int, hop: int
 ) -> Iterator[tuple[int, FloatArray]]:
+    leeway = window // LEEWAY_PARTS
     kept = np.zeros(0, np.float32)  # the clip's samples from `base` on
     base = following = total = 0
     for block in blocks:
         kept = np.concatenate([kept, block]) if len(kept) else block
         total += len(block)
-        while following + window <= total:
+        while following + window + leeway < total:
             yield following, kept[following - base : following - base + window]
             following += hop
         # What comes next starts at `following`, or a window before an end that is yet to come.
         drop = max(0, min(following, total - window) - base)
         kept = kept[drop:]
         base += drop
-    if following == 0:
-        yield 0, kept
-    elif following - hop + window < total:
+    if following == 0 or following + window <= total:
+        yield following, kept[following - base :]
+    else:
         yield total - window, kept[total - window - base :]
 
 
