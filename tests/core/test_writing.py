@@ -25,7 +25,7 @@ def leftovers(folder):
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "a" / "file.txt"
     write_text(target, "old")
-    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:
+    with pytest.raises(KeyboardInterrupt), replacing(target) as temporary:  # noqa: PT012
         temporary.write_text("half of the ne")
         raise KeyboardInterrupt
     assert target.read_text() == "old"
@@ -55,7 +55,7 @@ def test_a_folder_that_fails_half_way_stays_as_it_was(tmp_path):
     target = tmp_path / "checkpoint"
     with replacing_folder(target) as temporary:
         write_text(temporary / "weights", "good")
-    with pytest.raises(WriteError), replacing_folder(target) as temporary:
+    with pytest.raises(WriteError), replacing_folder(target) as temporary:  # noqa: PT012
         write_text(temporary / "weights", "half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (target / "weights").read_text() == "good"
