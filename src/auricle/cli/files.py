@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from auricle.cli.outcome import say_next, skip_status
+from cyclopts import Parameter
+
+from auricle.cli.outcome import say_next, skip_status, start_reporter
 from auricle.core.errors import AudioError, AuricleError, ConfigError
 from auricle.core.reporting import Reporter
 
@@ -16,29 +19,74 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def open_classifier(
-    model: Path,
-    device: str,
-    *,
-    batch_size: int = 16,
-    hop_s: float | None = None,
-    allow_truncated: bool = False,
-) -> "Predictor":
-    """Load a classifier with the command line's settings on top of its own."""
-    from auricle.api import load
+@Parameter(name="*")
+@dataclass(frozen=True)
+class HearFlags:
+    """How a classifier is run over files.
 
-    return load(
-        model, device=device, batch_size=batch_size, hop_s=hop_s, allow_truncated=allow_truncated
-    )
+    Parameters
+    ----------
+    hop_s
+        Seconds between the windows of a longer file (default: the classifier's own).
+    batch_size
+        Windows scored at once; it never changes a result.
+    device
+        auto, cpu, cuda or mps.
+    strict
+        Stop at the first file that cannot be read.
+    allow_skips
+        End with status 0 even if files were skipped.
+    allow_truncated
+        Use files that are cut short, as far as they go.
+    quiet
+        Say nothing but errors and the result.
+    """
+
+    hop_s: float | None = None
+    batch_size: int = 16
+    device: str = "auto"
+    strict: bool = False
+    allow_skips: bool = False
+    allow_truncated: bool = False
+    quiet: bool = False
+
+    def start(self, model: Path, files: Sequence[str]) -> "Hearing":
+        """Find the files and load the classifier. Raises `ConfigError`, `ArtifactError`."""
+        from auricle.api import load
+        from auricle.audio import find_audio
+
+        if not files:
+            raise ConfigError("name at least one sound file, folder or glob after the classifier")
+        paths = find_audio(files)
+        classifier = load(
+            model,
+            device=self.device,
+            batch_size=self.batch_size,
+            hop_s=self.hop_s,
+            allow_truncated=self.allow_truncated,
+        )
+        reporter = start_reporter(self.quiet)
+        return Hearing(classifier, paths, reporter, Skips(reporter, len(paths), strict=self.strict))
 
 
-def find_files(files: Sequence[str]) -> list[Path]:
-    """Return the sound files that the words on the command line mean."""
-    from auricle.audio import find_audio
+AS_IT_IS = HearFlags()
 
-    if not files:
-        raise ConfigError("name at least one sound file, folder or glob after the classifier")
-    return find_audio(files)
+
+@dataclass(frozen=True)
+class Hearing:
+    """A classifier, the files that it is run over, and those that turned out bad."""
+
+    classifier: "Predictor"
+    paths: list[Path]
+    reporter: Reporter
+    skips: "Skips"
+
+    def progress(self, what: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield what comes of each file and show how far that is."""
+        with self.reporter.progress(what, len(self.paths)) as progress:
+            for item in items:
+                progress.advance()
+                yield item
 
 
 class Skips:
@@ -67,14 +115,6 @@ class Skips:
         if self.count:
             self.reporter.warn(f"{self.count} of {self.total} files were skipped")
         return skip_status(self.count, allow_skips)
-
-
-def with_progress(reporter: Reporter, what: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """Yield `items` and show how far they are."""
-    with reporter.progress(what, total) as progress:
-        for item in items:
-            progress.advance()
-            yield item
 
 
 def check_output(output: Path | None, *also: str) -> None:

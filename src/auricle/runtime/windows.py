@@ -4,7 +4,8 @@ A clip of at most one window is one window. A longer one is cut at 0, hop, 2 hop
 those leave a rest, once more at the clip's end: that last window ends with the clip and starts
 less than a hop after the one before it. A rest of up to a hundredth of a window is heard with the
 window before it, which is that much longer: "5 s" files of 5.001 s are not scored twice. So every
-sample is scored and no window is mostly padding. Level is set for each window by itself, so that a stream gives what a file gives.
+sample is scored and no window is mostly padding. Level is set for each window by itself, so that a
+stream gives what a file gives.
 """
 
 from collections.abc import Iterable, Iterator
