@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cli import COMMANDS, DATA_COMMANDS, build_app, main
+from auricle.cli.files import HearFlags
 from auricle.cli.flags import CONFIG_SECTIONS, RunFlags
 from auricle.core.config import dotted_keys
 from auricle.training.config import RunConfig
@@ -55,9 +56,10 @@ def options_of(command: str) -> list[str]:
         getattr(module, command.rsplit(maxsplit=1)[-1])
     ).parameters.values()
     named = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
-    if "run" in named:
-        named.remove("run")
-        named += [field.name for field in fields(RunFlags)]
+    for shared, flags in (("run", RunFlags), ("how", HearFlags)):
+        if shared in named:
+            named.remove(shared)
+            named += [field.name for field in fields(flags)]
     return [f"--{name.replace('_', '-')}" for name in named]
 
 
