@@ -137,7 +137,9 @@ def test_a_pickle_in_the_place_of_weights_is_refused_and_not_run(saved, tmp_path
         ({"model": {"name": "cn10"}}, "cn10|cnn10"),
         ({"model": {"name": "small_resnet_tiny", "widths": [4, 16]}}, "do not fit"),
         ({"model": {"name": "small_resnet_tiny", "width": [4]}}, "model.widths"),
-        ({"frontend": {}}, "frontend|name"),
+        ({"frontend": {}}, "front-end|frontend"),
+        ({"frontend": {"name": "logmel_8k", "n_mels": 10**9}}, "n_mels"),
+        ({"model": {"name": "small_resnet_tiny", "widths": [10**8, 10**8]}}, "do not fit"),
     ],
 )
 def test_a_wrong_config_says_what_is_wrong(saved, change, message):

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from auricle.artifact.classifier import Classifier, TorchEngine, build_classifier
-from auricle.artifact.parts import resolve_frontend, resolve_model
+from auricle.artifact.classifier import Classifier, TorchEngine
+from auricle.artifact.parts import build_frontend, build_model, resolve_frontend, resolve_model
 from auricle.core.errors import ArtifactError, ConfigError
 from auricle.core.writing import replacing, write_text
 from auricle.runtime.predictor import Predictor
@@ -101,17 +101,30 @@ def read_config(folder: str | Path) -> ArtifactConfig:
 def load_classifier(folder: str | Path) -> tuple[Classifier, ArtifactConfig]:
     """Rebuild the network of an artifact folder with its weights. Raises `ArtifactError`."""
     config = read_config(folder)
+    weights = load_weights(Path(folder) / "model.safetensors")
     try:
-        classifier = build_classifier(config.frontend, config.model, len(config.spec.labels))
+        frontend = build_frontend(config.frontend)
+        classes = len(config.spec.labels)
+        # First without memory: a file may ask for a network that no machine could hold.
+        with torch.device("meta"):
+            skeleton = build_model(config.model, bins=frontend.bins, classes=classes)
+        require_fit(Classifier(frontend, skeleton), weights, str(folder))
+        model = build_model(config.model, bins=frontend.bins, classes=classes)
     except ConfigError as error:
         raise ArtifactError(f"{Path(folder) / 'config.json'}: {error}") from None
-    weights = load_weights(Path(folder) / "model.safetensors")
-    fill(classifier, weights, str(folder))
+    classifier = Classifier(frontend, model)
+    classifier.load_state_dict(weights)
     return classifier, config
 
 
 def fill(module: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
     """Load `weights` strictly. Raises `ArtifactError` that names what does not fit."""
+    require_fit(module, weights, where)
+    module.load_state_dict(dict(weights))
+
+
+def require_fit(module: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Raise `ArtifactError`, which names what does not fit, unless `weights` fit `module`."""
     own = module.state_dict()
     missing = sorted(own.keys() - weights.keys())
     extra = sorted(weights.keys() - own.keys())
@@ -129,7 +142,6 @@ def fill(module: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> 
         problems.append(_some(sorted(shapes)))
     if problems:
         raise ArtifactError(f"the weights of {where} do not fit its network: {'; '.join(problems)}")
-    module.load_state_dict(dict(weights))
 
 
 def load_artifact(folder: str | Path, device: str | torch.device = "cpu") -> Predictor:

@@ -155,21 +155,17 @@ def emit(header: Sequence[str], rows: Sequence[Sequence[Any]], output: Path | No
         write_table(output, header, rows)
         say_next(f"{len(rows)} rows: {output}")
         return
-    from rich.console import Console
+    from auricle.report.console import make_table, result_console
 
-    from auricle.report.console import make_table
-
-    Console(highlight=False).print(make_table("", header, rows))
+    result_console().print(make_table("", header, rows))
 
 
 def show_result(result: "Result", folder: Path | None) -> None:
     """Print metrics with intervals, the table per class and where the files are."""
-    from rich.console import Console
-
     from auricle.evaluation import interval, worst_confusion
-    from auricle.report.console import make_table
+    from auricle.report.console import make_table, result_console
 
-    console = Console(highlight=False)
+    console = result_console()
     rows = [
         [
             name,

@@ -169,9 +169,7 @@ NO_FLAGS = RunFlags()
 
 def print_keys(command: str) -> None:
     """List the configuration keys that a command takes as dotted flags."""
-    from rich.console import Console
-
-    from auricle.report.console import make_table
+    from auricle.report.console import make_table, result_console
     from auricle.training.config import RunConfig
 
     rows = []
@@ -182,7 +180,7 @@ def print_keys(command: str) -> None:
             [f"--{section}.{name}", _shown(field.default), field.description or ""]
             for name, field in fields.items()
         ]
-    console = Console(highlight=False)
+    console = result_console()
     console.print(make_table("Configuration keys", ["flag", "default", "what it is"], rows))
     if "model" in CONFIG_SECTIONS[command]:
         console.print(

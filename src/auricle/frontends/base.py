@@ -9,11 +9,16 @@ from torch import Tensor, nn
 from auricle.core.config import Config
 from auricle.tensors import Features
 
+MOST_POINTS, MOST_BINS = 2**17, 4096
+"""Bounds that no front-end of the field comes near: a hostile file must not fill the memory."""
+
 
 class FrontEndConfig(Config):
     """Base of every front-end's configuration."""
 
-    sample_rate: int = Field(default=32000, gt=0, description="rate of the waveforms (Hz)")
+    sample_rate: int = Field(
+        default=32000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
+    )
 
 
 class FrontEnd(nn.Module):

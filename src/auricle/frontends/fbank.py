@@ -17,7 +17,7 @@ from torch import Tensor
 
 from auricle.core.units import seconds_to_samples
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import MOST_BINS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.spectral import Array, SpectralFrontEnd, check_band, triangles
 from auricle.tensors import Features
 
@@ -29,11 +29,11 @@ class FbankConfig(FrontEndConfig):
     """Settings of `Fbank`: Kaldi's defaults, with 80 bins and waveforms in [-1, 1]."""
 
     sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
-    n_mels: int = Field(default=80, ge=1, description="mel bins")
+    n_mels: int = Field(default=80, ge=1, le=MOST_BINS, description="mel bins")
     window: WindowName = Field(
         default="povey", description="shape of the window (povey: hann to the power of 0.85)"
     )
-    window_s: float = Field(default=0.025, gt=0, description="length of a frame (s)")
+    window_s: float = Field(default=0.025, gt=0, le=1, description="length of a frame (s)")
     hop_s: float = Field(default=0.010, gt=0, description="time from frame to frame (s)")
     f_min_hz: float = Field(default=20.0, description="lower edge of the mel bins (Hz)")
     f_max_hz: float | None = Field(

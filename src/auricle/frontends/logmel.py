@@ -15,17 +15,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.spectral import Array, SpectralFrontEnd, check_band, triangles
 
 
 class LogMelConfig(FrontEndConfig):
     """Settings of `LogMel`: the PANNs' at 32 kHz by default."""
 
-    n_fft: int = Field(default=1024, ge=2, description="points of the Fourier transform")
-    window_samples: int = Field(default=1024, ge=2, description="length of the Hann window")
+    n_fft: int = Field(
+        default=1024, ge=2, le=MOST_POINTS, description="points of the Fourier transform"
+    )
+    window_samples: int = Field(
+        default=1024, ge=2, le=MOST_POINTS, description="length of the Hann window"
+    )
     hop_samples: int = Field(default=320, ge=1, description="samples from frame to frame")
-    n_mels: int = Field(default=64, ge=1, description="mel bins")
+    n_mels: int = Field(default=64, ge=1, le=MOST_BINS, description="mel bins")
     f_min_hz: float = Field(default=50.0, description="lower edge of the mel bins (Hz)")
     f_max_hz: float | None = Field(
         default=14000.0, description="upper edge (Hz); null: half the sample rate"

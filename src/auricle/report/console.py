@@ -1,5 +1,6 @@
 """Messages, tables and progress on a terminal; timestamped lines where there is none."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from auricle.core.reporting import Silent, one_line
 from auricle.core.units import format_duration
 
 LINE_EVERY_S = 10.0
+PIPED_COLUMNS = 160
 
 
 class ConsoleReporter:
@@ -100,6 +102,14 @@ class _Lines:
         self._reporter.say(
             f"{self._what}: {self._done} of {self._total}, {format_duration(left_s)} left {note}"
         )
+
+
+def result_console() -> Console:
+    """Return a console on standard output; where that is no terminal, tables get room."""
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_COLUMNS
+    return console
 
 
 def make_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
