@@ -41,6 +41,7 @@ from auricle.training.judging import Judge
 from auricle.training.loader import EpochBatches, TrainingClips, make_loader, target_matrix
 from auricle.training.log import TrainingLog
 from auricle.training.loop import Job, Weights, agree, averaged_weights, fit
+from auricle.training.memory import keep_freed_memory
 from auricle.training.optim import Ema, make_optimizer
 from auricle.training.setup import autocast_dtype, choose_device, make_spec, set_threads
 from auricle.training.step import TrainingStep
@@ -99,6 +100,7 @@ def train(
     """
     require_trainable(manifest)
     set_threads(config.train)
+    keep_freed_memory()
     accelerator = make_accelerator(choose_device(config.train.device))
     if accelerator.is_main_process:
         check_folder(folder, config, manifest, resume=resume, force=force)
