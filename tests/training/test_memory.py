@@ -17,8 +17,7 @@ def faults():
     torch.ones(16_000_000)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-faults()
-print(faults())
+print(min(faults() for _ in range(6)))
 """
 
 
@@ -32,5 +31,5 @@ def test_a_tensor_that_was_freed_is_had_again_for_nothing():
         )
         return int(done.stdout)
 
-    # Huge pages may make the plain way cheap too; never cheaper than the kept one.
-    assert run("kept") <= min(100, run("plain"))
+    # 64 MB are 15,625 pages; where huge pages make the plain way cheap, the kept one is cheaper.
+    assert run("kept") <= run("plain") // 10
