@@ -47,8 +47,8 @@ NOT_MEASURED = """\
 - bf16 against fp32 on the five folds (`benchmarks/precision.py`) has not been run, so the speed "as
   each ships" stands without the proof that bf16 costs no accuracy. All ESC-10 and FSDD figures were
   trained in bf16 autocast; judging is always in fp32.
-- ESC-10 from its public repository, as `auricle demo` fetches it, was tested against a server on the
-  same machine with the same 400 files, not against the real one.
+- ESC-10 from its public repository, as `auricle demo` fetches it, was tested against a server on
+  the same machine with the same 400 files, not against the real one.
 - Folds 2 and 5 of ESC-10 served as inner validation when the recipe was chosen. As test folds they
   were never looked at before the run above, but they are not untouched.
 """
