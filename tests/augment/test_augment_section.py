@@ -65,7 +65,7 @@ def test_true_keeps_the_options_of_the_preset() -> None:
 
 
 def test_flags_read_as_yaml_make_a_section() -> None:
-    flags = {"preset": "none", "gain": "off", "mixup.alpha": "1e-1", "speed.factors": "[0.5, 2]"}
+    flags = {"preset": "none", "gain": "false", "mixup.alpha": "1e-1", "speed.factors": "[0.5, 2]"}
     section = merge({}, nest({key: parse_value(text) for key, text in flags.items()}))
     resolved = resolved_section(section)
     assert list(resolved) == ["preset", "speed", "mixup"]
@@ -105,7 +105,7 @@ def test_the_sides_of_the_front_end_are_apart(make_batch: Callable[..., Batch]) 
         ({"presett": "speech"}, "did you mean '--augment.preset'?"),
         ({"alpha": 0.3}, "unknown key 'augment.alpha'; did you mean '--augment.mixup.alpha'?"),
         ({"gain": 3}, "'augment.gain' must be true, false or a mapping of options, got 3"),
-        ({"gain": {"min_db": 9.0}}, "min_db must not be above max_db"),
+        ({"gain": {"min_db": 11.0}}, "min_db must not be above max_db"),
         ({"gain": {"probability": 1.5}}, "'augment.gain.probability' = 1.5"),
         ({"speed": {"factors": [9.0]}}, "'augment.speed.factors.0' = 9.0"),
         ({"speed": {"factors": []}}, "'augment.speed.factors'"),
