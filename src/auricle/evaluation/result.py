@@ -124,7 +124,8 @@ def worst_confusion(result: Result) -> Confusion | None:
 def figure_sentence(result: Result) -> str:
     """Write the main figure with its interval, count and worst confusion."""
     name, metric = result.main_metric, result.metrics[result.main_metric]
-    by = f"{metric.groups} groups" if metric.groups else f"{metric.count} clips"
+    units, word = (metric.groups, "group") if metric.groups else (metric.count, "clip")
+    by = f"{units} {word}" + ("" if units == 1 else "s")
     sentence = f"{name} {metric.value:.4f}, 95 % interval {interval(metric)} (bootstrap over {by})"
     worst = worst_confusion(result)
     return f"{sentence}; worst confusion: {worst}" if worst else sentence
