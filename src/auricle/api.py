@@ -247,10 +247,11 @@ def evaluate_run(
     from auricle.evaluation.evaluate import evaluate_classifier
 
     options = {"split": split, "output": output, "strict": strict or None, **(flags or {})}
+    predictor = load(model, device=device)
     evaluated = evaluate_classifier(
-        load(model, device=device),
+        predictor,
         Path(model),
-        _training_of(Path(model)),
+        _training_of(predictor, Path(model)),
         data,
         split=split,
         given=data_section(flags or {}),
@@ -265,15 +266,15 @@ def evaluate_run(
     return evaluated
 
 
-def _training_of(model: Path) -> Mapping[str, Any]:
-    """Return how a classifier was trained, as its folder or file says."""
+def _training_of(predictor: "Predictor", model: Path) -> Mapping[str, Any]:
+    """Return how a loaded classifier was trained, as its folder or file says."""
     from auricle.runtime import OnnxEngine, parse_artifact_config
 
-    if model.is_dir():
-        text: str | None = (model / "config.json").read_text(encoding="utf-8")
+    if isinstance(predictor.engine, OnnxEngine):
+        text = predictor.engine.config_text or "{}"
     else:
-        text = OnnxEngine(model).config_text
-    return parse_artifact_config(text or "{}", str(model)).training
+        text = (model / "config.json").read_text(encoding="utf-8")
+    return parse_artifact_config(text, str(model)).training
 
 
 def data_section(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from auricle.artifact.folder import config_text
 from auricle.core.errors import AuricleError, MissingExtra
 from auricle.core.types import FloatArray, Waveform
 from auricle.core.writing import replacing
-from auricle.runtime.onnx_engine import OnnxEngine
+from auricle.runtime.onnx_engine import METADATA_KEY, OnnxEngine
 from auricle.runtime.predictor import Predictor
 from auricle.runtime.spec import ArtifactConfig
 
-METADATA_KEY = "auricle.config"
 OPSET = 18
 TOLERANCE = 1e-4
 

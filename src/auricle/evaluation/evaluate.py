@@ -7,7 +7,7 @@ from typing import Any
 
 from auricle.core.errors import AuricleError, DataError, unknown_name
 from auricle.core.reporting import Reporter
-from auricle.data import SPLITS
+from auricle.data import SPLITS, Manifest
 from auricle.evaluation.judging import judge, score_clips
 from auricle.evaluation.result import Result
 from auricle.evaluation.scores import align_labels
@@ -47,14 +47,7 @@ def evaluate_classifier(
         raise unknown_name("split", str(split), SPLITS)
     origin = origin_of(model, training)
     manifest, config = read_like_the_run(data, origin, given)
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
-    bad = [f"{path}: the file does not exist" for path in manifest.missing]
-    bad += manifest.rejected
-    if strict and bad:
-        raise DataError(bad[0])
-    for line in bad:
-        reporter.warn(f"skipped: {line}")
+    bad = _tell(manifest, reporter, strict=strict)
     chosen = select_clips(manifest, origin.manifest, split, config)
     reporter.say(f"judging on {chosen.why}")
     multi_label = predictor.spec.activation == "sigmoid" or config.label_separator is not None
@@ -88,3 +81,16 @@ def evaluate_classifier(
         command=command,
     )
     return Evaluated(result, chosen.why, len(bad))
+
+
+def _tell(manifest: Manifest, reporter: Reporter, *, strict: bool) -> list[str]:
+    """Say how the data were read; return the rows that cannot be used, each a line."""
+    for note in manifest.notes:
+        reporter.say(f"data: {note}")
+    bad = [f"{path}: the file does not exist" for path in manifest.missing]
+    bad += manifest.rejected
+    if strict and bad:
+        raise DataError(bad[0])
+    for line in bad:
+        reporter.warn(f"skipped: {line}")
+    return bad
