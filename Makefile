@@ -17,7 +17,7 @@ help:
 	@echo "make format      rewrite the sources in the house style"
 
 setup:
-	@PYTHON=$(PYTHON) tools/install train,dev
+	@PYTHON=$(PYTHON) tools/install train,models,dev
 
 demo:
 	@PYTHON=$(PYTHON) tools/install train

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import onnxruntime
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -15,11 +16,6 @@ from auricle.tensors import Features
 
 TINY = [name for name in MODELS if MODELS[name].tiny]
 CLASSES = 3
-
-
-def lengths_of(model):
-    """The shortest count of frames that the model takes, and two longer ones."""
-    return sorted({model.shortest_frames, 2 * model.shortest_frames + 1, 101})
 
 
 def close(ours, expected, tolerance=1e-4):
@@ -35,17 +31,18 @@ def test_every_family_has_a_tiny_preset():
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_what_it_states_is_what_it_gives(frontend_of, name):
+def test_what_it_states_is_what_it_gives(frontend_of, lengths_of, name):
     """Shapes of every preset, large ones too: on the meta device they cost nothing."""
     preset = MODELS[name]
     assert preset.frontend in FRONTENDS
     assert preset.source
-    bins = frontend_of(name).bins
+    frontend = frontend_of(name)
     for classes in (0, CLASSES):
         with torch.device("meta"):
-            model = preset.family(preset.config, bins=bins, classes=classes).eval()
-            frames = lengths_of(model)[0]
-            output = model(Features(torch.zeros(2, bins, frames), torch.zeros(2)))
+            model = preset.family(preset.config, bins=frontend.bins, classes=classes).eval()
+        samples = lengths_of(name, model)[0]
+        features = frontend(torch.zeros(2, samples), torch.full((2,), samples))
+        output = model(on_meta(features))
         assert set(model.unused_parameters) <= {name for name, _ in model.named_parameters()}
         assert output.embedding.shape == (2, model.embedding_dim)
         if classes == 0:
@@ -57,18 +54,24 @@ def test_what_it_states_is_what_it_gives(frontend_of, name):
         assert output.scores_are == model.scores_are
         assert (output.frame_scores is not None) == model.has_frame_scores
         if model.has_frame_scores:
-            assert output.frame_scores.shape == (2, frames, CLASSES)
+            assert output.frame_scores.shape == (2, features.values.shape[2], CLASSES)
+
+
+def on_meta(features):
+    waveforms = None if features.waveforms is None else features.waveforms.to("meta")
+    return Features(features.values.to("meta"), features.lengths_frames.to("meta"), waveforms)
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_scores_at_three_lengths(make_model, make_features, name):
+def test_scores_at_three_lengths(make_model, hear, lengths_of, name):
     model = make_model(name)
-    for frames in lengths_of(model):
-        output = model(make_features(frames, model.bins))
+    for samples in lengths_of(name, model):
+        features = hear(name, samples)
+        output = model(features)
         tensors = [output.scores, output.embedding]
         assert output.scores.shape == (2, CLASSES)
         if model.has_frame_scores:
-            assert output.frame_scores.shape == (2, frames, CLASSES)
+            assert output.frame_scores.shape == (2, features.values.shape[2], CLASSES)
             tensors.append(output.frame_scores)
         for tensor in tensors:
             assert tensor.isfinite().all()
@@ -78,43 +81,56 @@ def test_scores_at_three_lengths(make_model, make_features, name):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_every_parameter_gets_a_gradient(make_model, make_features, name):
+def test_every_parameter_gets_a_gradient(make_model, hear, lengths_of, name):
     model = make_model(name).train()
-    output = model(make_features(lengths_of(model)[-1], model.bins, clips=4))
+    output = model(hear(name, lengths_of(name, model)[-1], clips=4))
     output.scores.square().sum().backward()
     without = {key for key, p in model.named_parameters() if p.grad is None}
     assert without == set(model.unused_parameters)
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
+def rows(features, chosen):
+    """The features of some clips of a batch."""
+    waveforms = None if features.waveforms is None else features.waveforms[chosen]
+    return Features(features.values[chosen], features.lengths_frames[chosen], waveforms)
+
+
 @pytest.mark.parametrize("name", TINY)
-def test_a_batch_gives_what_its_clips_give(make_model, make_features, name):
+def test_a_batch_gives_what_its_clips_give(make_model, hear, lengths_of, name):
     model = make_model(name)
-    features = make_features(lengths_of(model)[1], model.bins, clips=3)
+    features = hear(name, lengths_of(name, model)[1], clips=3)
     together = model(features)
     for row in range(3):
-        alone = model(
-            Features(features.values[row : row + 1], features.lengths_frames[row : row + 1])
-        )
+        alone = model(rows(features, slice(row, row + 1)))
         close(alone.scores[0], together.scores[row])
         close(alone.embedding[0], together.embedding[row])
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_padding_is_called_safe_where_it_is(make_model, make_features, name):
+def test_padding_is_called_safe_where_it_is(make_model, hear, lengths_of, name):
+    """Zeros (of the features) behind a clip change nothing of a model that says so."""
     model = make_model(name)
-    short, *_, long = lengths_of(model)
-    features = make_features(long, model.bins)
-    alone = model(Features(features.values[:1, :, :short], torch.tensor([short]))).scores[0]
-    padded = model(Features(features.values, torch.tensor([short, long]))).scores[0]
-    unchanged = (padded - alone).abs().max() <= 1e-4 * alone.abs().max().clamp(min=1)
+    short, _, long = lengths_of(name, model)
+    alone, batch = hear(name, short, clips=1), hear(name, long)
+    values, waveforms = batch.values.clone(), batch.waveforms
+    values[0] = 0
+    values[0, ..., : alone.values.shape[-1]] = alone.values[0]
+    if waveforms is not None:
+        waveforms = waveforms.clone()
+        waveforms[0] = 0
+        waveforms[0, :short] = alone.waveforms[0]
+    lengths = torch.stack([alone.lengths_frames[0], batch.lengths_frames[1]])
+    padded = model(Features(values, lengths, waveforms)).scores[0]
+    expected = model(alone).scores[0]
+    unchanged = (padded - expected).abs().max() <= 1e-4 * expected.abs().max().clamp(min=1)
     assert bool(unchanged) == model.padding_safe
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_new_head_leaves_the_rest_alone(make_model, make_features, name):
+def test_a_new_head_leaves_the_rest_alone(make_model, hear, lengths_of, name):
     model = make_model(name)
-    features = make_features(lengths_of(model)[1], model.bins)
+    features = hear(name, lengths_of(name, model)[1])
     before = model(features)
     model.replace_head(7)
     after = model(features)
@@ -129,9 +145,23 @@ def test_a_new_head_leaves_the_rest_alone(make_model, make_features, name):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_channels_last_and_bfloat16(make_model, make_features, name):
+def test_saved_and_loaded_it_is_the_same(make_model, hear, lengths_of, frontend_of, name):
     model = make_model(name)
-    features = make_features(lengths_of(model)[1], model.bins)
+    features = hear(name, lengths_of(name, model)[1])
+    weights = {key: value.contiguous() for key, value in model.state_dict().items()}
+    again = (
+        MODELS[name]
+        .family(MODELS[name].config, bins=frontend_of(name).bins, classes=CLASSES)
+        .eval()
+    )
+    again.load_state_dict(safetensors.torch.load(safetensors.torch.save(weights)), strict=True)
+    assert torch.equal(again(features).scores, model(features).scores)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_channels_last_and_bfloat16(make_model, hear, lengths_of, name):
+    model = make_model(name)
+    features = hear(name, lengths_of(name, model)[1])
     plain = model(features)
     model.to(memory_format=torch.channels_last)
     close(model(features).scores, plain.scores)
@@ -173,10 +203,9 @@ def to_onnx(frontend, model, shortest):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_exported_graph_gives_the_same_scores(make_model, frontend_of, name):
+def test_exported_graph_gives_the_same_scores(make_model, frontend_of, lengths_of, name):
     frontend, model = frontend_of(name), make_model(name)
-    frames = lengths_of(model)
-    counts = [frontend.samples_for_frames(count) for count in frames]
+    counts = lengths_of(name, model)
     program, graph = to_onnx(frontend, model, counts[0])
     assert not {node.op_type for node in program.model.graph} & {"STFT", "DFT"}
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
