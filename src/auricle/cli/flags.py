@@ -164,7 +164,39 @@ class RunFlags:
         return {**dotted, **given}
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TrainFlags(RunFlags):
+    """Flags of the commands that train into a folder.
+
+    Parameters
+    ----------
+    resume
+        Go on from the last checkpoint in --output; without one, start afresh.
+    force
+        Replace the run in --output.
+    strict
+        Stop where a clip cannot be used, before training.
+    allow_skips
+        End with status 0 even if clips had to be left out.
+    quiet
+        Say nothing but errors and the result.
+    """
+
+    resume: bool = False
+    force: bool = False
+    strict: bool = False
+    allow_skips: bool = False
+    quiet: bool = False
+
+    def dotted(self) -> dict[str, Any]:
+        """Return all flags given, short and dotted, as dotted keys."""
+        none_bad = {"train.max_bad_fraction": 0} if self.strict else {}
+        return {**super().dotted(), **none_bad}
+
+
 NO_FLAGS = RunFlags()
+NO_TRAIN_FLAGS = TrainFlags()
 
 
 def print_keys(command: str) -> None:
