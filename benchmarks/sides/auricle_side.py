@@ -21,12 +21,13 @@ def main() -> None:
     step_command.add_argument("--bf16", action="store_true")
     predict_command = commands.add_parser("predict")
     predict_command.add_argument("model", type=Path)
+    predict_command.add_argument("--precision", default="fp32")
     predict_command.add_argument("list", type=Path, help="a file that names a sound a line")
     args = parser.parse_args()
     if args.what == "step":
         print(json.dumps(step(args.steps, args.bf16)))
     else:
-        print(json.dumps(predict(args.model, args.list)))
+        print(json.dumps(predict(args.model, args.list, args.precision)))
 
 
 def step(count: int, bf16: bool) -> dict[str, float]:
@@ -59,12 +60,12 @@ def step(count: int, bf16: bool) -> dict[str, float]:
     return {"step_s": seconds(count) / count}
 
 
-def predict(model: Path, listed: Path) -> dict[str, float]:
+def predict(model: Path, listed: Path, precision: str) -> dict[str, float]:
     """Time the labels of all listed files."""
     import auricle
 
     files = listed.read_text(encoding="utf-8").splitlines()
-    classifier = auricle.load(model)
+    classifier = auricle.load(model, precision=precision)
     list(classifier.predict_many(files[:BATCH], top_k=1))
     start = time.perf_counter()
     count = sum(1 for _ in classifier.predict_many(files, top_k=1))

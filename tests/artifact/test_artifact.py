@@ -70,6 +70,28 @@ def test_what_is_saved_is_what_is_loaded(saved):
     assert load_classifier(saved)[1] == config
 
 
+def test_bf16_is_close_to_fp32_and_is_bf16(saved):
+    _, config = make()
+    clips = noises(config.spec.sample_rate, 0.7, 2.0, 3.3)
+    ours = np.stack(list(load_artifact(saved).score_many(clips)))
+    theirs = np.stack(list(load_artifact(saved, precision="bf16").score_many(clips)))
+    assert theirs.dtype == np.float32
+    assert 0 < np.abs(ours - theirs).max() < 0.02
+
+
+def test_a_batch_too_large_for_the_cache_is_walked_in_chunks(monkeypatch):
+    classifier, config = make()
+    clips = noises(config.spec.sample_rate, *[1.0] * 5)
+    engine = TorchEngine(classifier)
+    whole = list(Predictor(engine, config.spec).score_many(clips))
+    seen = []
+    classifier.frontend.register_forward_hook(lambda *call: seen.append(len(call[1][0])))
+    monkeypatch.setattr("auricle.runtime.engine._MOST_SAMPLES", 2 * config.spec.sample_rate)
+    in_chunks = list(Predictor(engine, config.spec).score_many(clips))
+    assert seen == [2, 2, 1]
+    np.testing.assert_allclose(in_chunks, whole, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_every_family_exports_and_detects_the_same(name, tmp_path):
     """ONNX is equal from any length and any input sample rate, events and embedding too."""

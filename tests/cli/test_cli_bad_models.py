@@ -226,3 +226,4 @@ def test_an_onnx_file_is_run_on_the_processor(refused, trained, odd_sounds):
     sound = odd_sounds / "plain.wav"
     for device in ("cuda", "gpu"):
         assert "--device" in refused("predict", trained / "model.onnx", sound, "--device", device)
+    assert "--precision" in refused("predict", trained / "model.onnx", sound, "--precision", "bf16")

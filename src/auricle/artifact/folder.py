@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from auricle.artifact.classifier import Classifier, TorchEngine
+from auricle.artifact.classifier import Classifier, Precision, TorchEngine
 from auricle.artifact.parts import build_frontend, build_model, resolve_frontend, resolve_model
 from auricle.core.errors import ArtifactError, ConfigError
 from auricle.core.writing import replacing, write_text
@@ -144,10 +144,12 @@ def require_fit(module: torch.nn.Module, weights: Mapping[str, Tensor], where: s
         raise ArtifactError(f"the weights of {where} do not fit its network: {'; '.join(problems)}")
 
 
-def load_artifact(folder: str | Path, device: str | torch.device = "cpu") -> Predictor:
+def load_artifact(
+    folder: str | Path, device: str | torch.device = "cpu", precision: Precision = "fp32"
+) -> Predictor:
     """Load an artifact folder as a `Predictor` on `device`. Raises `ArtifactError`."""
     classifier, config = load_classifier(folder)
-    return Predictor(TorchEngine(classifier, device), config.spec)
+    return Predictor(TorchEngine(classifier, device, precision), config.spec)
 
 
 def _some(names: list[str]) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from auricle.core.errors import ArtifactError
 from auricle.core.types import FloatArray
-from auricle.runtime.engine import EngineOutput
+from auricle.runtime.engine import EngineOutput, score_in_chunks
 from auricle.runtime.predictor import Predictor
 from auricle.runtime.spec import parse_artifact_config
 
@@ -21,9 +21,6 @@ METADATA_KEY: Final = "auricle.config"
 
 _INPUTS: Final = ("waveforms", "lengths_samples")
 _OUTPUTS: Final = ("scores", "frame_scores", "embedding")
-# A convolutional network on CPU is no faster on 16 windows of 10 s than on one, but takes 16
-# times the memory: a batch is walked in chunks of about 16 s at 32 kHz.
-_MOST_SAMPLES: Final = 2**19
 _ONLY_FATAL: Final = 4  # what goes wrong is raised as an exception; the log would repeat it
 
 
@@ -62,31 +59,24 @@ class OnnxEngine:
         self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]
     ) -> EngineOutput:
         """Score `waveforms` `(batch, time)`; lengths `(batch,)` in samples. See `Engine`."""
-        rows = max(1, _MOST_SAMPLES // max(1, waveforms.shape[1]))
-        parts = [
-            self._score(waveforms[start : start + rows], lengths_samples[start : start + rows])
-            for start in range(0, len(waveforms), rows)
-        ]
-        values = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        return score_in_chunks(self._score, waveforms, lengths_samples)
+
+    def _score(self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]) -> EngineOutput:
+        offered = {"waveforms": waveforms, "lengths_samples": lengths_samples}
+        feed = {name: offered[name] for name in self._inputs}
+        try:
+            values = self._session.run(self._outputs, feed)
+        except self._failures as error:
+            raise ArtifactError(
+                f"{self.path}: the network failed on {waveforms.shape[0]} windows of "
+                f"{waveforms.shape[1]} samples: {_one_line(error)}"
+            ) from None
         named = dict(zip(self._outputs, values, strict=True))
         return EngineOutput(
             scores=named.get("scores"),
             frame_scores=named.get("frame_scores"),
             embedding=named.get("embedding"),
         )
-
-    def _score(
-        self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]
-    ) -> list[FloatArray]:
-        offered = {"waveforms": waveforms, "lengths_samples": lengths_samples}
-        feed = {name: offered[name] for name in self._inputs}
-        try:
-            return self._session.run(self._outputs, feed)
-        except self._failures as error:
-            raise ArtifactError(
-                f"{self.path}: the network failed on {waveforms.shape[0]} windows of "
-                f"{waveforms.shape[1]} samples: {_one_line(error)}"
-            ) from None
 
 
 def load_onnx(path: str | Path, *, threads: int | None = None, batch_size: int = 16) -> Predictor:

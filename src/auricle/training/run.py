@@ -11,10 +11,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from torch.utils.data import DataLoader
 
-from auricle.artifact.classifier import Classifier, build_classifier
+from auricle.artifact.classifier import Classifier, autocast_dtype, build_classifier
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
 from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
+from auricle.core.memory import keep_freed_memory
 from auricle.core.reporting import Reporter, Silent
 from auricle.core.units import seconds_to_samples
 from auricle.data import SPLITS, Manifest, require_trainable
@@ -41,9 +42,8 @@ from auricle.training.judging import Judge
 from auricle.training.loader import EpochBatches, TrainingClips, make_loader, target_matrix
 from auricle.training.log import TrainingLog
 from auricle.training.loop import Job, Weights, agree, averaged_weights, fit
-from auricle.training.memory import keep_freed_memory
 from auricle.training.optim import Ema, make_optimizer
-from auricle.training.setup import autocast_dtype, choose_device, make_spec, set_threads
+from auricle.training.setup import choose_device, make_spec, set_threads
 from auricle.training.step import TrainingStep
 
 

@@ -79,25 +79,6 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Return bfloat16 where `precision` asks for it (`auto`: where the hardware computes in it)."""
-    if precision == "fp32":
-        return None
-    if precision == "bf16":
-        return torch.bfloat16
-    if device.type == "cpu":
-        return torch.bfloat16 if _cpu_computes_bf16() else None
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.bfloat16
-    return None
-
-
-def _cpu_computes_bf16() -> bool:
-    # oneDNN needs AVX512-BF16 or AMX to be faster in bf16 than in fp32.
-    flags = torch.cpu.get_capabilities()
-    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
-
-
 def set_threads(config: TrainConfig) -> int:
     """Set torch's processor threads as configured and return their number."""
     if config.threads is not None:

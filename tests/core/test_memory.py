@@ -9,7 +9,7 @@ import pytest
 # neighbours from growing together: the next step may find no block that fits, later ones must.
 FAULTS = """
 import resource, sys
-from auricle.training.memory import keep_freed_memory
+from auricle.core.memory import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 import torch
