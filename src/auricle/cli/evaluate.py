@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import check_folder, show_result
+from auricle.cli.files import AS_IT_SCORES, ScoreFlags, check_folder, show_result
 from auricle.cli.flags import dotted_flags
 from auricle.cli.outcome import skip_status, start_reporter
 
@@ -15,12 +15,7 @@ def evaluate(
     split: str | None = None,
     output: Path | None = None,
     audio_root: str | None = None,
-    batch_size: int = 16,
-    device: str = "auto",
-    strict: bool = False,
-    allow_skips: bool = False,
-    allow_truncated: bool = False,
-    quiet: bool = False,
+    how: ScoreFlags = AS_IT_SCORES,
 ) -> int:
     """Judge a classifier on labelled clips: metrics with 95 % intervals.
 
@@ -37,18 +32,6 @@ def evaluate(
         Folder for result.json, confusion.csv, confusion.png and scores.csv.
     audio_root
         Folder that relative paths of a table start from (key data.audio_root).
-    batch_size
-        Windows scored at once; it never changes a result.
-    device
-        auto, cpu, cuda or mps.
-    strict
-        Stop at the first clip that cannot be read.
-    allow_skips
-        End with status 0 even if clips were skipped.
-    allow_truncated
-        Use files that are cut short, as far as they go (key data.allow_truncated).
-    quiet
-        Say nothing but errors and the result.
     """
     from auricle.api import evaluate_run
 
@@ -56,7 +39,7 @@ def evaluate(
     flags = dotted_flags()
     if audio_root is not None:
         flags["data.audio_root"] = audio_root
-    if allow_truncated:
+    if how.allow_truncated:
         flags["data.allow_truncated"] = True
     evaluated = evaluate_run(
         model,
@@ -64,10 +47,10 @@ def evaluate(
         split=split,
         output=output,
         flags=flags,
-        device=device,
-        batch_size=batch_size,
-        strict=strict,
-        reporter=start_reporter(quiet),
+        device=how.device,
+        batch_size=how.batch_size,
+        strict=how.strict,
+        reporter=start_reporter(how.quiet),
     )
     show_result(evaluated.result, output)
-    return skip_status(evaluated.skipped, allow_skips)
+    return skip_status(evaluated.skipped, how.allow_skips)

@@ -21,19 +21,15 @@ T = TypeVar("T")
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class HearFlags:
-    """How a classifier is run over files.
+class ScoreFlags:
+    """How a classifier scores files, and what becomes of bad ones.
 
     Parameters
     ----------
-    hop_s
-        Seconds between the windows of a longer file (default: the classifier's own).
     batch_size
         Windows scored at once; it never changes a result.
     device
         auto, cpu, cuda or mps.
-    precision
-        fp32, bf16 (about twice as fast where the processor computes in it), or auto.
     strict
         Stop at the first file that cannot be read.
     allow_skips
@@ -44,14 +40,29 @@ class HearFlags:
         Say nothing but errors and the result.
     """
 
-    hop_s: float | None = None
     batch_size: int = 16
     device: str = "auto"
-    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     strict: bool = False
     allow_skips: bool = False
     allow_truncated: bool = False
     quiet: bool = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class HearFlags(ScoreFlags):
+    """How a classifier is run over files of any length.
+
+    Parameters
+    ----------
+    hop_s
+        Seconds between the windows of a longer file (default: the classifier's own).
+    precision
+        fp32, bf16 (about twice as fast where the processor computes in it), or auto.
+    """
+
+    hop_s: float | None = None
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
 
     def start(self, model: Path, files: Sequence[str]) -> "Hearing":
         """Find the files and load the classifier. Raises `ConfigError`, `ArtifactError`."""
@@ -74,6 +85,7 @@ class HearFlags:
 
 
 AS_IT_IS = HearFlags()
+AS_IT_SCORES = ScoreFlags()
 
 
 @dataclass(frozen=True)
