@@ -1,4 +1,5 @@
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_no_group_is_on_two_sides_and_every_class_can_be_learnt(rows, seed):
 def test_no_group_is_in_two_folds(rows, seed, k):
     manifest = manifest_of(rows, grouped=True)
     if len({group for _, group in rows}) < k:
-        with pytest.raises(DataError, match=f"cannot make {k} folds"):
+        with pytest.raises(DataError, match=f"--folds {k}: each fold needs a group"):
             folds(manifest, CONFIG, seed, k)
         return
     manifest, names = folds(manifest, CONFIG, seed, k)
@@ -277,6 +278,21 @@ def test_a_group_in_two_given_folds_is_refused(make_manifest):
     clips = [Clip(f"/d/{fold}.wav", ("x",), fold=fold, group="bob") for fold in "12"]
     with pytest.raises(DataError, match="group 'bob' is in two folds"):
         folds(make_manifest(clips, group_declared=True), CONFIG, 0)
+
+
+@pytest.mark.parametrize(
+    ("files", "k", "message"),
+    [
+        (36, 1, "--folds 1: cross-validation needs at least 2 folds"),
+        (36, 0, "--folds 0: cross-validation needs at least 2 folds"),
+        (3, 5, "each fold needs a file of its own, and the data set has 3 files; take at most "),
+        (1, 2, "the data set has 1 file; cross-validation needs two"),
+    ],
+)
+def test_folds_that_cannot_be_made_say_why(files, k, message):
+    manifest = manifest_of([("a",)] * files, grouped=False)
+    with pytest.raises(DataError, match=re.escape(message)):
+        folds(manifest, CONFIG, 0, k)
 
 
 def test_given_folds_are_used_as_they_are(make_manifest):

@@ -98,11 +98,7 @@ def folds(
         _refuse_leaks(manifest, [clip.fold or "" for clip in manifest.clips], "folds")
         return manifest, names
     units = _units(manifest)
-    if not 2 <= k <= len(units):
-        raise DataError(
-            f"cannot make {k} folds of {plural(len(units), 'group or file')}: the number of folds "
-            "must be at least 2 and at most that"
-        )
+    _require_units(k, len(units), "group" if manifest.group_declared else "file")
     names = tuple(str(number) for number in range(1, k + 1))
     places = _spread(units, dict.fromkeys(names, 1 / k), seed, "folds")
     clips = list(manifest.clips)
@@ -112,6 +108,18 @@ def folds(
     grouped = " that keep groups whole" if manifest.group_declared else ""
     note = f"the data set has no folds: {k} stratified ones{grouped} were made (seed {seed})"
     return replace(manifest, clips=tuple(clips)).noting(note), names
+
+
+def _require_units(k: int, units: int, noun: str) -> None:
+    """Raise where `k` folds are no folds, or more than there are files or groups to fill them."""
+    if k < 2:
+        raise DataError(f"--folds {k}: cross-validation needs at least 2 folds")
+    if units < k:
+        remedy = f"take at most --folds {units}" if units > 1 else "cross-validation needs two"
+        raise DataError(
+            f"--folds {k}: each fold needs a {noun} of its own, and the data set has "
+            f"{plural(units, noun)}; {remedy}"
+        )
 
 
 def fold_names(manifest: Manifest) -> tuple[str, ...]:
