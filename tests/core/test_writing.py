@@ -37,7 +37,7 @@ def test_a_full_disk_is_a_clear_error_and_the_old_file_stays(tmp_path):
     write_text(target, "old")
     with pytest.raises(WriteError, match="No space left") as caught, replacing(target):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert caught.value.exit_status == 1
+    assert caught.value.exit_status == 2
     assert target.read_text() == "old"
     assert leftovers(tmp_path) == []
 

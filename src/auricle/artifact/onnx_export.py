@@ -29,8 +29,6 @@ TOLERANCE = 1e-4
 class ExportError(AuricleError):
     """The exported file does not give the classifier's scores."""
 
-    exit_status = 1
-
 
 @dataclass(frozen=True)
 class Exported:

@@ -9,7 +9,11 @@ from difflib import get_close_matches
 
 
 class AuricleError(Exception):
-    """A mistake that the user can mend. `exit_status` is what a command ends with."""
+    """What keeps a command from its result, and the user can mend.
+
+    `exit_status` is what the command ends with. It is never 1, which promises that results are
+    whole but for inputs that were left out.
+    """
 
     exit_status = 2
 

@@ -23,8 +23,6 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # as `tempfile` names them
 class WriteError(AuricleError):
     """Output could not be written (full disk, no permission). What was there is untouched."""
 
-    exit_status = 1
-
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

@@ -40,8 +40,6 @@ class Interrupted(AuricleError):
 class Diverged(AuricleError):
     """The loss is no longer a number."""
 
-    exit_status = 1
-
 
 Weights = dict[str, torch.Tensor]
 
