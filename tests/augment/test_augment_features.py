@@ -13,7 +13,7 @@ from torch import Tensor
 from auricle.augment.mask import DrawnMasks, SpecAugment
 from auricle.augment.mixing import DrawnMix, Mixup
 from auricle.augment.resize import DrawnFreqShift, DrawnResize, FreqShift, RandomResized
-from auricle.augment.spectrum import DrawnMixStyle, FilterAugment, FreqMixStyle
+from auricle.augment.spectrum import FilterAugment, FreqMixStyle
 from auricle.tensors import Batch, Features
 
 MakeBatch = Callable[..., Batch]
@@ -225,7 +225,7 @@ def test_mixstyle_takes_over_the_partners_statistics() -> None:
     lengths = torch.tensor([50, 30])
     part = FreqMixStyle(FreqMixStyle.Config())
     for share in (0.0, 0.5, 1.0):
-        drawn = DrawnMixStyle(torch.tensor([0]), torch.tensor([1]), torch.tensor([share]))
+        drawn = DrawnMix(torch.tensor([0]), torch.tensor([1]), torch.tensor([share]))
         out = values_of(part.apply(batch_of(values, lengths), drawn))
         assert torch.equal(out[1], values[1])
         own, other = values[0], values[1, :, :30]

@@ -26,12 +26,13 @@ _LEVEL_WINDOW_S = 0.1
 _LOWEST_LEVEL_DB = -80.0  # below it a clip counts as silent, as in the paper's own code
 
 
-class MixupConfig(AugmentationConfig):
+ALPHA = "shares are drawn of Beta(alpha, alpha); larger mixes more evenly"
+
+
+class MixConfig(AugmentationConfig):
     """How evenly two clips are mixed."""
 
-    alpha: float = Field(
-        0.2, gt=0, description="shares are drawn of Beta(alpha, alpha); larger mixes more evenly"
-    )
+    alpha: float = Field(0.2, gt=0, description=ALPHA)
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class DrawnMix(Drawn):
     share: Tensor
 
 
-class _Mixup(Augmentation[MixupConfig, DrawnMix]):
-    """The draws that both forms of mixup share."""
+class Mixing(Augmentation[MixConfig, DrawnMix]):
+    """Base of the augmentations that mix two clips by a share of Beta(alpha, alpha)."""
 
-    Config = MixupConfig
+    Config = MixConfig
 
     def draw(self, batch: Batch, generator: Generator) -> DrawnMix:
         """Draw a partner and a share for each clip."""
@@ -56,7 +57,7 @@ class _Mixup(Augmentation[MixupConfig, DrawnMix]):
 
 
 @AUGMENTATIONS.register("mixup")
-class Mixup(_Mixup):
+class Mixup(Mixing):
     """Mix features and targets of two clips in one ratio.
 
     mixup (Zhang et al., ICLR 2018), as PANNs does it on log-mel features. Where only one of
@@ -94,7 +95,7 @@ class Mixup(_Mixup):
 
 
 @AUGMENTATIONS.register("wave_mixup")
-class WaveMixup(_Mixup):
+class WaveMixup(Mixing):
     """Mix waveforms and targets of two clips in one ratio (mixup in the time domain)."""
 
     domain = "waveform"

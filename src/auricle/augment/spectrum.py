@@ -14,12 +14,11 @@ from auricle.augment.base import (
     Drawn,
     along,
     below,
-    draw_beta,
-    draw_partners,
     draw_rows,
     features_of,
     with_feature_rows,
 )
+from auricle.augment.mixing import ALPHA, DrawnMix, MixConfig, Mixing
 from auricle.tensors import Batch
 
 
@@ -92,24 +91,14 @@ def _curve(edges: Tensor, gains: Tensor, bins: int) -> Tensor:
     return torch.lerp(gains.gather(1, right - 1), gains.gather(1, right), weight)
 
 
-class FreqMixStyleConfig(AugmentationConfig):
+class FreqMixStyleConfig(MixConfig):
     """How evenly two clips' statistics are mixed."""
 
-    alpha: float = Field(
-        0.3, gt=0, description="shares are drawn of Beta(alpha, alpha); larger mixes more evenly"
-    )
-
-
-@dataclass(frozen=True)
-class DrawnMixStyle(Drawn):
-    """`partners` `(changed,)` in the batch, and the clip's own `share` `(changed,)` in [0, 1]."""
-
-    partners: Tensor
-    share: Tensor
+    alpha: float = Field(0.3, gt=0, description=ALPHA)
 
 
 @AUGMENTATIONS.register("freq_mixstyle")
-class FreqMixStyle(Augmentation[FreqMixStyleConfig, DrawnMixStyle]):
+class FreqMixStyle(Mixing):
     """Move each bin's mean and deviation towards those of another clip; targets stay.
 
     Freq-MixStyle (Kim et al., DCASE 2022; Schmid et al., "Efficient Large-Scale Audio Tagging",
@@ -120,14 +109,7 @@ class FreqMixStyle(Augmentation[FreqMixStyleConfig, DrawnMixStyle]):
     domain = "features"
     rank = 140
 
-    def draw(self, batch: Batch, generator: Generator) -> DrawnMixStyle:
-        """Draw a partner and a share for each clip."""
-        rows = draw_rows(batch, self.config.probability, generator)
-        partners = draw_partners(batch, generator)
-        share = draw_beta(batch, self.config.alpha, generator)
-        return DrawnMixStyle(rows, partners[rows], share[rows])
-
-    def apply(self, batch: Batch, parameters: DrawnMixStyle) -> Batch:
+    def apply(self, batch: Batch, parameters: DrawnMix) -> Batch:
         """Standardise each bin over the clip's frames, then give it the mixed statistics."""
         features = features_of(batch)
         values, device = features.values, features.values.device
