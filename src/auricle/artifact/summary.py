@@ -55,7 +55,6 @@ def summarise(classifier: Classifier, seconds: float) -> Summary:
     frontend, model = classifier.frontend, classifier.model
     rate = frontend.sample_rate
     samples = max(classifier.shortest_samples, seconds_to_samples(seconds, rate))
-    frames = frontend.frame_count(samples)
     device = next(model.parameters()).device
     layers: list[Layer] = []
     handles = [
@@ -67,8 +66,9 @@ def summarise(classifier: Classifier, seconds: float) -> Summary:
     model.eval()
     try:
         with torch.no_grad():
-            values = torch.zeros(1, frontend.bins, frames, device=device)
-            model(Features(values, torch.full((1,), frames, device=device)))
+            values = torch.zeros(1, *frontend.feature_shape(samples), device=device)
+            frames = torch.full((1,), values.shape[-1], device=device)
+            model(Features(values, frames))
     finally:
         model.train(was_training)
         for handle in handles:

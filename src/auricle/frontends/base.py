@@ -26,8 +26,10 @@ class FrontEnd(nn.Module):
 
     A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
-    takes), `frame_count(samples)` and `padding_safe` (whether the zeros behind a shorter clip of
-    a batch leave that clip's own frames alone). `for_export` gives an equal module whose Fourier
+    takes), `frame_count(samples)`, `fixed_frames` (the count that every waveform gives; None:
+    longer waveforms give more), `channels` (of images; None for features without that axis) and
+    `padding_safe` (whether the zeros behind a shorter clip of a batch leave that clip's own frames
+    alone). `for_export` gives an equal module whose Fourier
     transform is a convolution, which every inference engine loads.
 
     It holds no entry of a state dict: its constants follow from its configuration.
@@ -37,6 +39,8 @@ class FrontEnd(nn.Module):
     bins: int
     frame_period_s: float | None
     shortest_samples: int
+    fixed_frames: int | None = None
+    channels: int | None = None
     padding_safe: bool = False
 
     def __init__(self, config: FrontEndConfig) -> None:
@@ -55,6 +59,11 @@ class FrontEnd(nn.Module):
     def samples_for_frames(self, frames: int) -> int:
         """Return the shortest waveform (samples) that gives at least `frames` frames."""
         raise NotImplementedError
+
+    def feature_shape(self, samples: int) -> tuple[int, ...]:
+        """Return the shape of the features of one waveform of `samples`, without the batch axis."""
+        shape = (self.bins, self.frame_count(samples))
+        return shape if self.channels is None else (self.channels, *shape)
 
     def for_export(self) -> "FrontEnd":
         """Return a front-end with the same numbers that holds no FFT operator."""

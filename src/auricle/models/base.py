@@ -17,7 +17,8 @@ class ModelConfig(Config):
 class SoundModel(nn.Module):
     """Base of every model.
 
-    A model states `shortest_frames` (what it can pool; any longer count goes), `padding_safe`
+    A model states `shortest_frames` (what it can pool; any longer count goes), `fixed_frames`
+    (the one count it takes, to which its front-end pads, cuts or resizes; None: any), `padding_safe`
     (whether clips of different lengths in one batch leave each other's scores alone),
     `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says, always the same)
     and `unused_parameters` (names of parameters that exist in published checkpoints and never get
@@ -27,6 +28,7 @@ class SoundModel(nn.Module):
 
     Config: ClassVar[type[ModelConfig]]
     shortest_frames: int = 1
+    fixed_frames: int | None = None
     padding_safe: bool = False
     has_frame_scores: bool = False
     scores_are: Literal["logits", "probabilities"] = "logits"
@@ -40,7 +42,7 @@ class SoundModel(nn.Module):
         self.classes = classes
 
     def forward(self, features: Features) -> Output:
-        """Score features `(batch, bins, frames)`."""
+        """Score features `(batch, bins, frames)`, or `(batch, channels, height, width)`."""
         raise NotImplementedError
 
     def replace_head(self, classes: int) -> None:
