@@ -150,3 +150,5 @@ def _mel_filters(config: FbankConfig, n_fft: int) -> Array:
 
 
 FRONTENDS.add("fbank", FrontEndPreset(Fbank, FbankConfig()))
+# macls and 3D-Speaker: speaker-style networks hear each clip without its mean.
+FRONTENDS.add("fbank80_norm", FrontEndPreset(Fbank, FbankConfig(mean_norm=True)))
