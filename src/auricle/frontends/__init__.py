@@ -7,4 +7,6 @@ from auricle.core.registry import Registry
 if TYPE_CHECKING:
     from auricle.frontends.base import FrontEndPreset
 
-FRONTENDS: "Registry[FrontEndPreset]" = Registry("front-end", __name__, ("logmel", "fbank"))
+FRONTENDS: "Registry[FrontEndPreset]" = Registry(
+    "front-end", __name__, ("logmel", "fbank", "waveform")
+)

@@ -27,7 +27,8 @@ class FrontEnd(nn.Module):
     A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
     takes), `frame_count(samples)`, `fixed_frames` (the count that every waveform gives; None:
-    longer waveforms give more), `channels` (of images; None for features without that axis) and
+    longer waveforms give more), `channels` (of images; None for features without that axis),
+    `with_waveforms` (whether `Features.waveforms` rides along) and
     `padding_safe` (whether the zeros behind a shorter clip of a batch leave that clip's own frames
     alone). `for_export` gives an equal module whose Fourier
     transform is a convolution, which every inference engine loads.
@@ -41,6 +42,7 @@ class FrontEnd(nn.Module):
     shortest_samples: int
     fixed_frames: int | None = None
     channels: int | None = None
+    with_waveforms: bool = False
     padding_safe: bool = False
 
     def __init__(self, config: FrontEndConfig) -> None:

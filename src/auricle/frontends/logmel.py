@@ -6,6 +6,7 @@ on multiples of the hop in a waveform that is reflected at its ends, Slaney's me
 filters of equal area (Auditory Toolbox, 1998), `10 log10(max(amin, energy))`.
 """
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.spectral import Array, SpectralFrontEnd, check_band, triangles
+from auricle.tensors import Features
 
 
 class LogMelConfig(FrontEndConfig):
@@ -35,6 +37,9 @@ class LogMelConfig(FrontEndConfig):
         default=14000.0, description="upper edge (Hz); null: half the sample rate"
     )
     amin: float = Field(default=1e-10, gt=0, description="floor of the energies (1e-10: -100 dB)")
+    with_waveforms: bool = Field(
+        default=False, description="hand the waveforms on to networks that read both"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> "LogMelConfig":
@@ -73,6 +78,15 @@ class LogMel(SpectralFrontEnd):
         )
         self.shortest_samples = half + 1  # a reflection needs more samples than it adds
         self.amin = config.amin
+        self.with_waveforms = config.with_waveforms
+
+    def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
+        """Turn `(batch, time)` waveforms in [-1, 1] into features `(batch, n_mels, frames)`.
+
+        Raises `AudioError` for waveforms shorter than `shortest_samples`.
+        """
+        features = super().forward(waveforms, lengths_samples)
+        return replace(features, waveforms=waveforms) if self.with_waveforms else features
 
     def pad(self, waveforms: Tensor) -> Tensor:
         """Reflect `(batch, time)` waveforms at both ends, the end samples not repeated."""
@@ -141,3 +155,7 @@ FRONTENDS.add(
 )
 # Small networks: half the frames, and a floor at -70 dB, so that digital silence is no outlier.
 FRONTENDS.add("logmel_32k_20ms", FrontEndPreset(LogMel, LogMelConfig(hop_samples=640, amin=1e-7)))
+FRONTENDS.add("logmel_32k_wave", FrontEndPreset(LogMel, LogMelConfig(with_waveforms=True)))
+FRONTENDS.add(
+    "logmel_32k_mel128_wave", FrontEndPreset(LogMel, LogMelConfig(n_mels=128, with_waveforms=True))
+)
