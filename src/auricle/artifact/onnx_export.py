@@ -3,7 +3,7 @@
 import copy
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -129,7 +129,7 @@ def _difference(ours: FloatArray, theirs: FloatArray) -> float:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def _quiet_exporter() -> Generator[None, None, None]:
     """Keep the exporter's remarks about its own internals from the user."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

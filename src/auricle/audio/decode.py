@@ -5,7 +5,7 @@ A decoder is opened for one read of one stretch and closed; nothing is shared be
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,7 +80,7 @@ def examine(path: str | os.PathLike[str], *, thorough: bool) -> Container:
 @contextmanager
 def open_decoder(
     path: str | os.PathLike[str], *, allow_truncated: bool, thorough: bool
-) -> Iterator[Decoder]:
+) -> Generator[Decoder, None, None]:
     """Check the container and open a decoder.
 
     `thorough` is for reads of the whole file: every page of an Ogg file is checked. Raises

@@ -6,8 +6,9 @@ seek would differ from the same stretch of the whole.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import av
 import numpy as np
@@ -38,7 +39,9 @@ _WEBM_SLACK_S = 0.05
 
 
 @contextmanager
-def open_av(path: str | os.PathLike[str], looks_like: Container) -> Iterator["AvDecoder"]:
+def open_av(
+    path: str | os.PathLike[str], looks_like: Container
+) -> Generator["AvDecoder", None, None]:
     """Open the one audio stream of a file. Raises `UnreadableAudio`."""
     try:
         # "file:" keeps FFmpeg from reading a protocol into a name with a colon.
@@ -71,7 +74,8 @@ class AvDecoder:
         self._path = path
         self._container = container
         self._stream = stream
-        context: AudioCodecContext | None = stream.codec_context
+        # PyAV's types forget that a damaged stream has none.
+        context = cast("AudioCodecContext | None", stream.codec_context)
         if context is None or not context.sample_rate or not context.channels:
             raise UnreadableAudio(
                 f"{path} does not say its codec, sample rate or channels: it is damaged or cut "

@@ -1,7 +1,7 @@
 """Configuration on the command line: short flags, dotted flags, `--config`."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def _bare(option: str) -> str:
 
 
 @contextmanager
-def use_flags(flags: Mapping[str, Any]) -> Iterator[None]:
+def use_flags(flags: Mapping[str, Any]) -> Generator[None, None, None]:
     """Hand dotted flags to the command that is called inside the block."""
     token = _flags.set(flags)
     try:

@@ -38,7 +38,7 @@ class Registry(Generic[T]):
         """Decorator form of `add`."""
         return lambda part: self.add(name, part)
 
-    def __getitem__(self, name: str) -> T:
+    def __getitem__(self, name: object) -> T:
         self._load()
         # Names come out of YAML and JSON, where they may be anything.
         if not isinstance(name, str) or name not in self._parts:

@@ -1,7 +1,7 @@
 """How long work tells people what it does, without knowing whether they sit at a terminal."""
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class Silent:
         """Drop the table."""
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Progress]:
+    def progress(self, what: str, total: int) -> Generator[Progress, None, None]:
         """Do the work in silence."""
         yield self
 

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class WriteError(AuricleError):
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path) -> Generator[Path, None, None]:
     """Yield a temporary path; when the block ends well, it is renamed to `path`.
 
     The parent folder is made. On any error the temporary file is removed and the old file
@@ -51,7 +51,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: str | Path) -> Iterator[Path]:
+def replacing_folder(path: str | Path) -> Generator[Path, None, None]:
     """Yield a temporary folder; when the block ends well it takes the place of `path`.
 
     A crash between the two renames leaves the old folder under `path` + `.old`, which

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,7 @@ class ConsoleReporter:
             self.console.print(make_table(title, header, rows))
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[ProgressLike]:
+    def progress(self, what: str, total: int) -> Generator[ProgressLike, None, None]:
         """Show a bar with time left, or a line now and then where there is no terminal."""
         if self._quiet:
             yield Silent()

@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,7 +307,7 @@ class _Pace:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
+def _stop_on_interrupt() -> Generator[threading.Event, None, None]:
     """Turn the first Ctrl-C into an event; the second stops at once, as usual."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -63,7 +63,7 @@ class Ema:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         state = _state(module)
         floating = [name for name, value in state.items() if value.is_floating_point()]
-        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
             [self.weights[name] for name in floating], [state[name] for name in floating], 1 - decay
         )
         for name, value in state.items():

@@ -140,7 +140,7 @@ def make_accelerator(device: torch.device) -> Accelerator:
         present = PartialState().device
         if present is not None and present.type != device.type:
             # Accelerate keeps the first device for the life of the process.
-            AcceleratorState._reset_state(reset_partial_state=True)
+            AcceleratorState._reset_state(reset_partial_state=True)  # pyright: ignore[reportPrivateUsage]
     return Accelerator(cpu=device.type == "cpu")
 
 

@@ -9,7 +9,7 @@ one. `none` takes no such column.
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError, nearest
@@ -96,7 +96,7 @@ def find_columns(table: Table, config: DataConfig) -> Columns:
                 f"no group is declared; if clips that share {_quoted(hints)} must not stand on "
                 f"both sides of a split, say so with --data.group {hints[0]}"
             )
-    return Columns(**{**vars(columns), "notes": tuple(notes)})
+    return replace(columns, notes=tuple(notes))
 
 
 def _wanted(table: Table, name: str | None, key: str) -> int | None:
