@@ -18,11 +18,12 @@ class SoundModel(nn.Module):
     """Base of every model.
 
     A model states `shortest_frames` (what it can pool; any longer count goes), `fixed_frames`
-    (the one count it takes, to which its front-end pads, cuts or resizes; None: any), `padding_safe`
-    (whether clips of different lengths in one batch leave each other's scores alone),
-    `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says, always the same)
-    and `unused_parameters` (names of parameters that exist in published checkpoints and never get
-    a gradient). It never sees a file, never augments and never applies a final activation.
+    (the one count it takes, to which its front-end pads, cuts or resizes; None: any),
+    `padding_safe` (whether clips of different lengths in one batch leave each other's scores
+    alone), `embedding_dim`, `has_frame_scores`, `scores_are` (what its `Output` says, always the
+    same) and `unused_parameters` (names of parameters that exist in published checkpoints and
+    never get a gradient). It never sees a file, never augments and never applies a final
+    activation.
     `classes=0` builds no head.
     """
 
