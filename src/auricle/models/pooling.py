@@ -98,6 +98,21 @@ class MeanDeviation(Pooling):
         return torch.cat([mean, (variance + 1e-8).sqrt()], dim=1)
 
 
+class MeanStandardDeviation(Pooling):
+    """The mean and the unbiased standard deviation over time, as CAM++ has them.
+
+    Nothing is added to the variance: a channel that is silent throughout gives 0 (1e-10 here, with
+    no gradient, where `tstp` would give 1e-4).
+    """
+
+    statistics = 2
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
+        mean, variance = _mean_and_variance(x.float(), mask, correction=1)
+        return torch.cat([mean, variance.clamp(min=1e-20).sqrt()], dim=1)
+
+
 class Deviation(Pooling):
     """TSDP: the standard deviation `sqrt(unbiased variance + 1e-8)` over time alone."""
 
@@ -321,6 +336,10 @@ POOLINGS.add("astp", PoolingPart(AttentiveMoments, _SPEAKER))
 POOLINGS.add("max", PoolingPart(Maximum, "-"))
 POOLINGS.add("mean_max", PoolingPart(MeanMaximum, "Kong et al. 2020, arXiv 1912.10211"))
 POOLINGS.add("sap", PoolingPart(SelfAttention, f"Cai et al. 2018, arXiv 1804.05160; {_MACLS}"))
+POOLINGS.add(
+    "stats",
+    PoolingPart(MeanStandardDeviation, "3D-Speaker 09e7806, speakerlab/models/campplus/layers.py"),
+)
 POOLINGS.add("tap", PoolingPart(Average, _MACLS))
 POOLINGS.add("tsdp", PoolingPart(Deviation, _SPEAKER))
 POOLINGS.add("tsp", PoolingPart(MeanVariance, _MACLS))
