@@ -7,4 +7,4 @@ from auricle.core.registry import Registry
 if TYPE_CHECKING:
     from auricle.models.base import ModelPreset
 
-MODELS: "Registry[ModelPreset]" = Registry("model", __name__, ("panns", "small_resnet"))
+MODELS: "Registry[ModelPreset]" = Registry("model", __name__, ("panns", "small_resnet", "campplus"))
