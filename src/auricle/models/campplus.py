@@ -114,14 +114,16 @@ class Segments:
     def __init__(self, x: Tensor, length: int) -> None:
         frames = x.shape[3]
         frame = torch.arange(frames, device=x.device) // length
-        segment = torch.arange((frames + length - 1) // length, device=x.device)
+        # One or two of them stay empty: an axis that may be one long is fixed when it is exported.
+        segment = torch.arange(frames // length + 2, device=x.device)
         self.members = (segment[:, None] == frame).to(x.dtype)  # (segments, frames)
         self.sizes = self.members.float().sum(dim=1)[:, None]
 
     def context(self, x: Tensor) -> Tensor:
         """Mean of the clip plus mean of each segment: `(batch, segments, channels)`, float32."""
         sums = torch.matmul(self.members, x.squeeze(2).transpose(1, 2)).float()
-        return sums.sum(dim=1, keepdim=True) / self.sizes.sum() + sums / self.sizes
+        clip = sums.sum(dim=1, keepdim=True) / self.sizes.sum()
+        return clip + sums / self.sizes.clamp(min=1)
 
     def spread(self, x: Tensor) -> Tensor:
         """Give each frame its segment's row: `(batch, channels, 1, frames)`, channels-last."""
@@ -245,6 +247,7 @@ class CamPlusPlus(SoundModel):
 
     def __init__(self, config: CamPlusPlusConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
+        self.shortest_frames = 3  # two behind the layer that halves: a spread needs as many
         self.embedding_dim = config.embedding_dim
         self.head = ConvolutionModule(config.head_channels)
         self.xvector = XVector(config, bins=-(-bins // 8))
