@@ -1,14 +1,18 @@
 """`auricle demo`."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auricle.cli.files import emit, show_result
 from auricle.cli.flags import NO_FLAGS, RunFlags
 from auricle.cli.outcome import say_next, start_reporter
+from auricle.core.reporting import Reporter
 
 if TYPE_CHECKING:
     from auricle.core.types import Clip
+    from auricle.data.demo import DemoData
 
 SHOWN_FILES = 3
 
@@ -36,81 +40,124 @@ def demo(
         Say nothing but errors and the results.
     """
     from auricle import api
-    from auricle.cli.data_check import check_and_show
     from auricle.data.demo import demo_dataset
 
     api.require_torch("the demo")
-    reporter = start_reporter(quiet)
     found = demo_dataset(data, cache or Path.home() / ".cache" / "auricle", say_next)
     say_next(f"data: {found.why}")
     flags = {**found.options, **run.dotted()}
-    say_next("\n1. check the data")
-    check_and_show(found.path, flags, reporter)
-    if found.folds:
-        say_next("\n2. cross-validate: too few sounds for one honest split")
-        done = api.crossval_run(
-            found.path,
-            flags=flags,
-            config=run.config,
-            folds=found.folds,
-            output=output / "crossval",
-            force=True,
-            reporter=reporter,
-        )
-        api.draw_picture(done.folder)
-        show_result(done.result, done.folder)
-    say_next("\n3. train" if found.folds else "\n2. train")
-    trained = api.train_run(
-        found.path,
-        flags=flags,
-        config=run.config,
-        output=output / "run",
-        force=True,
-        reporter=reporter,
-    )
-    say_next("\njudge on clips never seen")
-    evaluated = api.evaluate_run(
-        trained.folder,
-        found.path,
-        split="test",
-        output=output / "evaluation",
-        flags=flags,
-        reporter=reporter,
-    )
-    show_result(evaluated.result, output / "evaluation")
-    say_next(f"confusion matrix: {output / 'evaluation' / 'confusion.png'}")
-    _deploy(trained.folder)
-    say_next(f"\nsaved classifier: {trained.folder}")
-    say_next(f"next: auricle predict {trained.folder} YOUR_FILES")
+    job = _Demo(found, flags, run.config, output, start_reporter(quiet))
+    for number, (title, step) in enumerate(job.steps(), 1):
+        say_next(f"\n{number}. {title}")
+        step()
+    say_next(f"\nsaved classifier: {job.run}")
+    say_next(f"next: auricle predict {job.run} YOUR_FILES")
     return 0
 
 
-def _deploy(folder: Path) -> None:
-    """Export the classifier and hear some test clips with the file alone."""
-    from auricle import api
+@dataclass(frozen=True)
+class _Demo:
+    """The steps of the demonstration, on one data set and into one folder."""
 
-    say_next("\nexport")
-    checked = api.export_checked(folder, folder / "model.onnx")
-    say_next(
-        f"{checked.path}: {checked.path.stat().st_size / 1e6:.1f} MB, checked on {checked.clips} "
-        f"clips (largest difference in probability {checked.difference:.1e})"
-    )
-    say_next(f"\npredict {SHOWN_FILES} files with the ONNX file")
-    _predict_some(checked.path, folder)
+    found: "DemoData"
+    flags: Mapping[str, Any]
+    config: Path | None
+    output: Path
+    reporter: Reporter
 
+    @property
+    def run(self) -> Path:
+        return self.output / "run"
 
-def _predict_some(model: Path, folder: Path) -> None:
-    from auricle import api
-    from auricle.data import read_manifest
+    @property
+    def model(self) -> Path:
+        return self.run / "model.onnx"
 
-    classifier = api.load(model)
-    clips = _one_of_each(read_manifest(folder / "manifest.csv").of_split("test").clips)
-    rows = []
-    for clip in clips[:SHOWN_FILES]:
-        prediction = classifier.predict(clip.path, top_k=1)
-        truth = ", ".join(clip.labels)
-        rows.append([Path(clip.path).name, truth, prediction.label, prediction.score])
-    emit(("file", "truth", "heard", "score"), rows, None)
+    def steps(self) -> list[tuple[str, Callable[[], None]]]:
+        """Return what is done, each with its title."""
+        folds = ("cross-validate: too few sounds for one honest split", self.cross_validate)
+        return [
+            ("check the data", self.check),
+            *([folds] if self.found.folds else []),
+            ("train", self.train),
+            ("judge on clips never seen", self.judge),
+            ("export", self.export),
+            (f"predict {SHOWN_FILES} files with the ONNX file", self.predict),
+        ]
+
+    def check(self) -> None:
+        """Look for what is wrong with the data."""
+        from auricle.cli.data_check import check_and_show
+
+        check_and_show(self.found.path, self.flags, self.reporter)
+
+    def cross_validate(self) -> None:
+        """Train and test once per fold."""
+        from auricle import api
+
+        done = api.crossval_run(
+            self.found.path,
+            flags=self.flags,
+            config=self.config,
+            folds=self.found.folds or 0,
+            output=self.output / "crossval",
+            force=True,
+            reporter=self.reporter,
+        )
+        api.draw_picture(done.folder)
+        show_result(done.result, done.folder)
+
+    def train(self) -> None:
+        """Train the classifier that is saved."""
+        from auricle import api
+
+        api.train_run(
+            self.found.path,
+            flags=self.flags,
+            config=self.config,
+            output=self.run,
+            force=True,
+            reporter=self.reporter,
+        )
+
+    def judge(self) -> None:
+        """Judge it on its test clips."""
+        from auricle import api
+
+        folder = self.output / "evaluation"
+        evaluated = api.evaluate_run(
+            self.run,
+            self.found.path,
+            split="test",
+            output=folder,
+            flags=self.flags,
+            reporter=self.reporter,
+        )
+        show_result(evaluated.result, folder)
+        say_next(f"confusion matrix: {folder / 'confusion.png'}")
+
+    def export(self) -> None:
+        """Write it as one ONNX file."""
+        from auricle import api
+
+        checked = api.export_checked(self.run, self.model)
+        say_next(
+            f"{checked.path}: {checked.path.stat().st_size / 1e6:.1f} MB, checked on "
+            f"{checked.clips} clips (largest difference in probability {checked.difference:.1e})"
+        )
+
+    def predict(self) -> None:
+        """Hear some test clips with the file alone."""
+        from auricle import api
+        from auricle.data import read_manifest
+
+        classifier = api.load(self.model)
+        clips = _one_of_each(read_manifest(self.run / "manifest.csv").of_split("test").clips)
+        rows: list[list[object]] = []
+        for clip in clips[:SHOWN_FILES]:
+            heard = classifier.predict(clip.path, top_k=1)
+            rows.append([Path(clip.path).name, ", ".join(clip.labels), heard.label, heard.score])
+        emit(("file", "truth", "heard", "score"), rows, None)
 
 
 def _one_of_each(clips: "tuple[Clip, ...]") -> "list[Clip]":
