@@ -1,0 +1,23 @@
+"""Decibels of energies, with a floor under the whole and one under each clip."""
+
+import torch
+from torch import Tensor
+
+from auricle.frontends.normalise import own_frames
+
+
+def decibels(energies: Tensor, amin: float) -> Tensor:
+    """Return `10 log10(max(amin, energy))`."""
+    return 10 * torch.log10(energies.clamp(min=amin))
+
+
+def limit_range(values_db: Tensor, lengths_frames: Tensor, top_db: float) -> Tensor:
+    """Raise what lies more than `top_db` (dB) below a clip's own highest value to that floor.
+
+    `values_db` is `(batch, bins, frames)`; padding frames have no say in the highest value, nor
+    has any other clip. torchaudio and librosa take the highest value of all that they are given
+    in one call.
+    """
+    inside = own_frames(values_db, lengths_frames)
+    highest = torch.where(inside, values_db, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    return torch.maximum(values_db, highest - top_db)
