@@ -8,5 +8,15 @@ if TYPE_CHECKING:
     from auricle.frontends.base import FrontEndPreset
 
 FRONTENDS: "Registry[FrontEndPreset]" = Registry(
-    "front-end", __name__, ("logmel", "fbank", "waveform")
+    "front-end",
+    __name__,
+    (
+        "spectrogram",
+        "mel",
+        "logmel",
+        "mfcc",
+        "pcen",
+        "fbank",
+        "waveform",
+    ),
 )
