@@ -1,10 +1,8 @@
 """Fixtures of the front-ends' tests."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -36,12 +34,6 @@ def _whole(frontend: FrontEnd, waveforms: Tensor) -> Tensor:
 def features_of() -> Callable[[FrontEnd, Tensor], Tensor]:
     """The features `(batch, bins, frames)` of waveforms without padding."""
     return _whole
-
-
-@pytest.fixture(scope="session")
-def parity_inputs(parity: Path) -> dict[str, Tensor]:
-    with np.load(parity / "inputs.npz") as arrays:
-        return {name: torch.tensor(arrays[name]) for name in arrays if "_224" not in name}
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
