@@ -7,4 +7,16 @@ from auricle.core.registry import Registry
 if TYPE_CHECKING:
     from auricle.models.base import ModelPreset
 
-MODELS: "Registry[ModelPreset]" = Registry("model", __name__, ("panns", "small_resnet", "campplus"))
+MODELS: "Registry[ModelPreset]" = Registry(
+    "model",
+    __name__,
+    (
+        "panns",
+        "small_resnet",
+        "campplus",
+        "tdnn",
+        "ecapa_tdnn",
+        "res2net",
+        "resnet_se",
+    ),
+)

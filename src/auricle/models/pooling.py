@@ -10,21 +10,43 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.config import Config, validate
 from auricle.core.registry import Registry
+from auricle.models.base import ModelConfig
 
 
 def frame_mask(lengths_frames: Tensor, frames: int) -> Tensor:
-    """Say which of `frames` lie within clips of `lengths_frames` `(batch,)`: `(batch, frames)`."""
+    """Say which of `frames` lie within clips of `lengths_frames` `(batch,)`: `(batch, frames)`.
+
+    The first frame always does, so that there is something to pool.
+    """
+    lengths_frames = lengths_frames.clamp(min=1)
     return torch.arange(frames, device=lengths_frames.device) < lengths_frames[:, None]
 
 
 class PoolingConfig(Config):
     """Options of a pooling; most have none."""
+
+
+class PooledConfig(ModelConfig):
+    """Settings of networks that pool frames to an embedding, by whichever pooling."""
+
+    pooling: str = Field(default="asp", description="embedding pooling over time")
+    pooling_options: dict[str, Any] = Field(
+        default={}, description="options of the pooling, such as attention_channels"
+    )
+    embedding_dim: int = Field(default=192, ge=1, description="width of the embedding")
+
+    @field_validator("pooling_options")
+    @classmethod
+    def _are_of_the_pooling(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "pooling" not in info.data:
+            return options
+        return pooling_config(info.data["pooling"], options).model_dump(exclude_unset=True)
 
 
 class Pooling(nn.Module):
@@ -144,6 +166,8 @@ class Attentive(Pooling):
         scores = self.score_frames(x, mask).float()
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None], -torch.inf)
+        if scores.stride(1) == 1:  # channels-last: a softmax along rows would copy it, twice
+            return scores.transpose(1, 2).softmax(dim=1).transpose(1, 2)
         return scores.softmax(dim=2)
 
     def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -163,7 +187,7 @@ class SelfAttention(Attentive):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        return (self.attend(x, mask) * x).sum(dim=2)
+        return (self.attend(x, mask) * x.float()).sum(dim=2)
 
     def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Score every channel of every frame, before the softmax over frames."""
@@ -195,6 +219,7 @@ class AttentiveMoments(Attentive):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
         weights = self.attend(x, mask)
+        x = x.float()
         weighted = weights * x
         mean = weighted.sum(dim=2)
         variance = (weighted * x).sum(dim=2) - mean.square()
@@ -212,17 +237,17 @@ class AttentiveMoments(Attentive):
 class NamedConv1d(nn.Module):
     """A convolution under one more name, as SpeechBrain's state dicts have it: `conv.conv`."""
 
-    def __init__(self, convolution: nn.Conv1d) -> None:
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 1, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = convolution
+        self.conv = nn.Conv1d(inputs, outputs, kernel, dilation=dilation)
 
 
 class NamedNorm(nn.Module):
     """A batch norm under one more name, as SpeechBrain's state dicts have it: `norm.norm`."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(channels)
+        self.norm = norm
 
 
 class AttentionTdnn(nn.Module):
@@ -230,12 +255,14 @@ class AttentionTdnn(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = NamedConv1d(nn.Conv1d(inputs, outputs, 1))
-        self.norm = NamedNorm(outputs)
+        self.conv = NamedConv1d(inputs, outputs)
+        # In two dimensions, which may be channels-last, as 1-d batch norm may not.
+        self.norm = NamedNorm(nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
         """Map `(batch, channels, frames)`, with `(batch, context)` for all frames alike."""
-        return self.norm.norm(F.relu(_with_context(self.conv.conv, x, context)))
+        hidden = F.relu_(_with_context(self.conv.conv, x, context))
+        return self.norm.norm(hidden.unsqueeze(2)).squeeze(2)
 
 
 class AttentiveStatistics(Attentive):
@@ -253,11 +280,12 @@ class AttentiveStatistics(Attentive):
         self.global_context = config.global_context
         seen = 3 * channels if config.global_context else channels
         self.tdnn = AttentionTdnn(seen, config.attention_channels)
-        self.conv = NamedConv1d(nn.Conv1d(config.attention_channels, channels, 1))
+        self.conv = NamedConv1d(config.attention_channels, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
         weights = self.attend(x, mask)
+        x = x.float()
         mean = (weights * x).sum(dim=2)
         variance = (weights * (x - mean[..., None]).square()).sum(dim=2)
         return torch.cat([mean, variance.clamp(min=1e-12).sqrt()], dim=1)
