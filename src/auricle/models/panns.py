@@ -7,27 +7,43 @@ published checkpoints load. SpecAugment and mixup, which the reference does insi
 are augmentations here.
 """
 
-from typing import ClassVar, Literal, TypeVar, get_args
+import math
+from typing import ClassVar, Literal, get_args
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
-from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import ModelConfig
+from auricle.models.panns_parts import (
+    ClipConfig,
+    ClipModel,
+    ConvBlock,
+    TimeConv,
+    WaveBlock,
+    add_preset,
+    as_picture,
+    initialised,
+    require_bins,
+)
 from auricle.tensors import Features, Output
 
 Head = Literal["clip", "decision_max", "decision_avg", "decision_att"]
-L = TypeVar("L", nn.Conv1d, nn.Conv2d, nn.Linear)
+
+_WAVEGRAM_BINS = 64  # of a network that gets no other features, before the first halving
+_WAVEGRAM_CHANNELS = 4  # into which the last convolution over time is folded
+_EDGE_FRAMES = 4  # frames more or fewer that a front-end may make of a waveform's ends
 
 
-class PannsConfig(ModelConfig):
+class PannsConfig(ClipConfig):
     """Settings of `Panns`: CNN14's by default.
 
     The head `clip` scores the whole clip; the `decision_` heads score every segment (the frames
-    that pooling merges into one) and combine them by maximum, average or attention.
+    that pooling merges into one) and combine them by maximum, average or attention. A wavegram is
+    a picture of the sound that convolutions over the waveform draw; it takes the place of the
+    log-mel features behind the first block, or stands beside them.
     """
 
     channels: tuple[int, ...] = Field(
@@ -38,31 +54,21 @@ class PannsConfig(ModelConfig):
     pool_last: bool = Field(
         default=False, description="whether the last block halves frames and bins too"
     )
-    embedding_dim: int = Field(default=2048, ge=1, description="width of the embedding")
+    input: Literal["logmel", "wavegram", "wavegram_logmel"] = Field(
+        default="logmel", description="what is heard: log-mel features, a wavegram, or both"
+    )
+    wavegram_strides: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+        default=(5, 4, 4, 4),
+        description="steps over time in the wavegram; their product is the front-end's hop",
+    )
     head: Head = Field(default="clip", description="what is scored: the clip, or its segments")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="behind each block")
-    head_dropout: float = Field(default=0.5, ge=0, lt=1, description="around the embedding layer")
 
-
-class ConvBlock(nn.Module):
-    """One or two convolutions, each with batch norm and relu, then average pooling by `pool`."""
-
-    def __init__(
-        self, inputs: int, outputs: int, *, kernel: int, convolutions: int, pool: int
-    ) -> None:
-        super().__init__()
-        self.pool = pool
-        self.conv1 = _convolution(inputs, outputs, kernel)
-        self.conv2 = _convolution(outputs, outputs, kernel) if convolutions == 2 else None
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.bn2 = nn.BatchNorm2d(outputs) if convolutions == 2 else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `(batch, inputs, frames, bins)` to `(batch, outputs, frames, bins) / pool`."""
-        x = F.relu_(self.bn1(self.conv1(x)))
-        if self.conv2 is not None and self.bn2 is not None:
-            x = F.relu_(self.bn2(self.conv2(x)))
-        return F.avg_pool2d(x, self.pool) if self.pool > 1 else x
+    @model_validator(mode="after")
+    def _fits(self) -> "PannsConfig":
+        if self.input != "logmel" and len(self.channels) < 2:
+            raise ValueError("a wavegram needs a network of two blocks or more: add channels")
+        return self
 
 
 class AttentionHead(nn.Module):
@@ -74,8 +80,8 @@ class AttentionHead(nn.Module):
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
-        self.att = _initialised(nn.Conv1d(inputs, classes, 1))
-        self.cla = _initialised(nn.Conv1d(inputs, classes, 1))
+        self.att = initialised(nn.Conv1d(inputs, classes, 1))
+        self.cla = initialised(nn.Conv1d(inputs, classes, 1))
         self.bn_att = nn.BatchNorm1d(classes)
 
     def forward(self, segments: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,34 +94,43 @@ class AttentionHead(nn.Module):
         return scores, values.transpose(1, 2)
 
 
-class Panns(SoundModel):
+class Panns(ClipModel):
     """A CNN of the PANNs family, chosen by its configuration.
 
     The embedding is the output of `fc1` (2048 wide in CNN14); for decision-level heads it is
     that output's mean over segments. Frame scores repeat each segment's score for all of its
     frames; frames behind the last whole segment get the last one's.
+
+    A wavegram beside log-mel features is as long as they are: where it is a frame short (an odd
+    number of hops, which the reference refuses), its last frame is repeated.
     """
 
     Config: ClassVar[type[ModelConfig]] = PannsConfig
+    config: PannsConfig
+    bn0: nn.BatchNorm2d
+    pre_block4: ConvBlock
 
     def __init__(self, config: PannsConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
+        alone = config.input == "wavegram" and bins == 1  # the front-end gives the waveform
+        if alone and config.head != "clip":
+            raise ConfigError(
+                f"head {config.head} gives a row of scores a frame, and a waveform's frames are "
+                "its samples: choose features with waveforms beside them, for example "
+                "--frontend logmel_32k_wave"
+            )
+        bins = _WAVEGRAM_BINS if alone else bins
         pools = [2] * len(config.channels)
         if not config.pool_last:
             pools[-1] = 1
         self.ratio = 2 ** pools.count(2)
-        if bins < self.ratio:
-            raise ConfigError(
-                f"this network halves its input {pools.count(2)} times and needs at least "
-                f"{self.ratio} mel bins, got {bins}: raise --frontend.n_mels or choose a network "
-                "with fewer blocks"
-            )
-        self.shortest_frames = self.ratio
-        self.embedding_dim = config.embedding_dim
+        require_bins(bins, self.ratio)
+        self.shortest_frames = self._shortest(alone)
         self.head = config.head
         self.dropout = config.dropout
-        self.head_dropout = config.head_dropout
 
+        if config.input != "logmel":
+            self._add_wavegram(config, bins // 2)
         self.bn0 = nn.BatchNorm2d(bins)
         inputs = 1
         for number, (outputs, pool) in enumerate(zip(config.channels, pools, strict=True), 1):
@@ -124,56 +139,116 @@ class Panns(SoundModel):
                 outputs,
                 kernel=config.kernel,
                 convolutions=config.convolutions,
-                pool=pool,
+                pool=(pool, pool),
             )
             self.add_module(f"conv_block{number}", block)
-            inputs = outputs
+            both = number == 1 and config.input == "wavegram_logmel"
+            inputs = 2 * outputs if both else outputs
         self.blocks = [f"conv_block{number}" for number in range(1, len(pools) + 1)]
-        self.fc1 = _initialised(nn.Linear(inputs, config.embedding_dim))
-        self.fc_audioset: nn.Linear | None = None
         self.att_block: AttentionHead | None = None
-        self.replace_head(classes)
+        self.add_head(config, inputs, classes)
+
+    def _shortest(self, alone: bool) -> int:
+        """Return the shortest input, in frames of the front-end."""
+        first, *others = self.config.wavegram_strides
+        if alone:
+            return (self.ratio * math.prod(others) - 1) * first + 1
+        if self.config.input == "wavegram":
+            return self.ratio + 1
+        # Two whole frames of a wavegram are in three of features.
+        return max(self.ratio, 3) if self.config.input == "wavegram_logmel" else self.ratio
+
+    def _add_wavegram(self, config: PannsConfig, bins: int) -> None:
+        narrow, wide = config.channels[:2]
+        first, *pools = config.wavegram_strides
+        outputs = (narrow, wide, _WAVEGRAM_CHANNELS * bins)
+        self.wavegram_bins = bins
+        self.hop_samples = math.prod(config.wavegram_strides)
+        self.pre_conv0 = TimeConv(1, narrow, 11, stride=first)
+        self.pre_bn0 = nn.BatchNorm2d(narrow)
+        inputs = narrow
+        for number, (channels, pool) in enumerate(zip(outputs, pools, strict=True), 1):
+            self.add_module(
+                f"pre_block{number}", WaveBlock(inputs, channels, dilation=2, pool=pool)
+            )
+            inputs = channels
+        self.pre_block4 = ConvBlock(
+            _WAVEGRAM_CHANNELS,
+            narrow,
+            kernel=config.kernel,
+            convolutions=config.convolutions,
+            pool=(2, 1),
+        )
 
     def replace_head(self, classes: int) -> None:
         """Put a fresh head for `classes` in the place of the old one (0: no head)."""
+        super().replace_head(0 if self.head == "decision_att" else classes)
         self.classes = classes
-        self.fc_audioset = None
-        self.att_block = None
         self.has_frame_scores = classes > 0 and self.head != "clip"
         averages = self.head in ("decision_avg", "decision_att")
         self.scores_are = "probabilities" if averages else "logits"
-        self.unused_parameters = ()
-        if classes == 0:
-            return
-        if self.head == "decision_att":
+        self.att_block = None
+        if classes and self.head == "decision_att":
             self.att_block = AttentionHead(self.embedding_dim, classes).to(self.fc1.weight)
-            self.unused_parameters = ("att_block.bn_att.weight", "att_block.bn_att.bias")
-        else:
-            head = _initialised(nn.Linear(self.embedding_dim, classes))
-            self.fc_audioset = head.to(self.fc1.weight)
+        unused = ["att_block.bn_att."] if self.att_block is not None else []
+        if self.config.input == "wavegram":
+            unused += ["bn0.", "conv_block1."]
+        named = [name for name, _ in self.named_parameters()]
+        self.unused_parameters = [name for name in named if name.startswith(tuple(unused))]
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
-        values = features.values
-        # The published bn0 sees bins as channels; the convolutions see (frames, bins) as a picture.
-        x = self.bn0(values[..., None]).squeeze(-1).transpose(1, 2)[:, None]
-        for name in self.blocks:
+        x = F.dropout(self._first_block(features), self.dropout, self.training)
+        for name in self.blocks[1:]:
             x = F.dropout(self.get_submodule(name)(x), self.dropout, self.training)
         x = x.mean(dim=3, keepdim=True)  # (batch, channels, segments, 1)
         if self.head == "clip":
-            return self._score_clip(x.squeeze(3))
-        return self._score_segments(x, frames=values.shape[2])
+            return self.score_clip(x.squeeze(3))
+        return self._score_segments(x, frames=features.values.shape[2])
 
-    def _score_clip(self, x: Tensor) -> Output:
-        embedding = self._embed(x.amax(dim=2) + x.mean(dim=2))
-        scores = None if self.fc_audioset is None else self.fc_audioset(embedding).float()
-        return Output(scores, embedding=embedding.float())
+    def _first_block(self, features: Features) -> Tensor:
+        """Return `(batch, channels, frames / 2, bins / 2)` of features, wavegram, or both."""
+        if self.config.input == "wavegram":
+            return self._wavegram(features)
+        first = self.get_submodule(self.blocks[0])(as_picture(features, self.bn0))
+        if self.config.input == "logmel":
+            return first
+        wavegram = self._wavegram(features)
+        frame = torch.arange(first.shape[2], device=first.device)
+        wavegram = wavegram.index_select(2, frame.clamp(max=wavegram.shape[2] - 1))
+        return torch.cat([first, wavegram], dim=1)
+
+    def _wavegram(self, features: Features) -> Tensor:
+        x = self.pre_conv0(self._waveforms(features)[:, None, :, None])
+        x = F.relu_(self.pre_bn0(x))
+        for number in (1, 2, 3):
+            x = self.get_submodule(f"pre_block{number}")(x)
+        x = x.squeeze(3).unflatten(1, (_WAVEGRAM_CHANNELS, self.wavegram_bins))
+        return self.pre_block4(x.transpose(2, 3))
+
+    def _waveforms(self, features: Features) -> Tensor:
+        if self.bins == 1:
+            return features.values[:, 0]
+        if features.waveforms is None:
+            raise ConfigError(
+                "a wavegram is drawn from the waveform, and this front-end hands none on: set "
+                "--frontend.with_waveforms true, or choose --frontend logmel_32k_wave"
+            )
+        if not torch.compiler.is_compiling():
+            frames, samples = features.values.shape[2], features.waveforms.shape[1]
+            if abs(frames - samples / self.hop_samples) > _EDGE_FRAMES:
+                raise ConfigError(
+                    f"the wavegram has a frame every {self.hop_samples} samples (the product of "
+                    f"--model.wavegram_strides), but the front-end makes {frames} frames of "
+                    f"{samples} samples: make the two agree"
+                )
+        return features.waveforms
 
     def _score_segments(self, x: Tensor, frames: int) -> Output:
         # In two dimensions: max_pool1d fixes the number of segments when it is exported.
         highest = F.max_pool2d(x, (3, 1), stride=1, padding=(1, 0))
         mean = F.avg_pool2d(x, (3, 1), stride=1, padding=(1, 0))
-        segments = self._embed((highest + mean).squeeze(3).transpose(1, 2))
+        segments = self.embed((highest + mean).squeeze(3).transpose(1, 2))
         embedding = segments.mean(dim=1).float()
         segments = F.dropout(segments, self.head_dropout, self.training)
         if self.att_block is not None:
@@ -194,9 +269,6 @@ class Panns(SoundModel):
             embedding=embedding,
         )
 
-    def _embed(self, x: Tensor) -> Tensor:
-        return F.relu_(self.fc1(F.dropout(x, self.head_dropout, self.training)))
-
     def _repeat(self, of_segments: Tensor, frames: int) -> Tensor:
         """Give each of `frames` its segment's row of `(batch, segments, classes)`."""
         frame = torch.arange(frames, device=of_segments.device)
@@ -204,26 +276,18 @@ class Panns(SoundModel):
         return of_segments.index_select(1, segment)
 
 
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    return _initialised(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False))
-
-
-def _initialised(layer: L) -> L:
-    nn.init.xavier_uniform_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
 def _add(
-    name: str, config: PannsConfig, frontend: str = "logmel_32k", *, tiny: bool = False
+    name: str,
+    config: PannsConfig,
+    frontend: str = "logmel_32k",
+    what: str = "",
+    *,
+    tiny: bool = False,
 ) -> None:
-    source = "Kong et al. 2020; audioset_tagging_cnn d2f4b8c, pytorch/models.py"
-    MODELS.add(name, ModelPreset(Panns, config, frontend, source, tiny=tiny))
+    add_preset(name, Panns, config, frontend, what, tiny=tiny)
 
 
 _CNN14 = PannsConfig()
-_TINY: tuple[int, ...] = (4, 8, 8)
 
 _add(
     "cnn6",
@@ -233,6 +297,21 @@ _add(
 )
 _add("cnn10", PannsConfig(channels=(64, 128, 256, 512), pool_last=True, embedding_dim=512))
 _add("cnn14", _CNN14)
+_add(
+    "cnn14_no_specaug",
+    _CNN14,
+    what="Cnn14_no_specaug: cnn14 trained without SpecAugment (--augment.spec_augment false)",
+)
+_add(
+    "cnn14_no_dropout",
+    PannsConfig(dropout=0.0),
+    what="Cnn14_no_dropout: cnn14 without dropout behind its blocks",
+)
+_add(
+    "cnn14_mixup_time_domain",
+    _CNN14,
+    what="Cnn14_mixup_time_domain: cnn14 trained with mixup of waveforms (--augment.wave_mixup)",
+)
 _add("cnn14_16k", _CNN14, "logmel_16k")
 _add("cnn14_8k", _CNN14, "logmel_8k")
 _add("cnn14_mel32", _CNN14, "logmel_32k_mel32")
@@ -243,12 +322,13 @@ _add("cnn14_emb512", PannsConfig(embedding_dim=512))
 _add("cnn14_decision_max", PannsConfig(head="decision_max"))
 _add("cnn14_decision_avg", PannsConfig(head="decision_avg"))
 _add("cnn14_decision_att", PannsConfig(head="decision_att"))
-_add(
-    "cnn6_tiny",
-    PannsConfig(channels=_TINY, kernel=5, convolutions=1, pool_last=True, embedding_dim=16),
-    "logmel_16k",
-    tiny=True,
-)
+_add("wavegram_cnn14", PannsConfig(input="wavegram"), "waveform_32k")
+_add("wavegram_logmel_cnn14", PannsConfig(input="wavegram_logmel"), "logmel_32k_wave")
+_add("wavegram_logmel128_cnn14", PannsConfig(input="wavegram_logmel"), "logmel_32k_mel128_wave")
+
+_TINY: tuple[int, ...] = (4, 8, 8)
+_TINY_CNN6 = PannsConfig(channels=_TINY, kernel=5, convolutions=1, pool_last=True, embedding_dim=16)
+_add("cnn6_tiny", _TINY_CNN6, "logmel_16k", tiny=True)
 for _head in get_args(Head):
     _add(
         f"cnn14_{_head}_tiny",
@@ -256,3 +336,21 @@ for _head in get_args(Head):
         "logmel_8k",
         tiny=True,
     )
+_add(
+    "wavegram_cnn14_tiny",
+    PannsConfig(channels=_TINY, embedding_dim=16, input="wavegram"),
+    "waveform_16k",
+    tiny=True,
+)
+_add(
+    "wavegram_cnn6_tiny",
+    _TINY_CNN6.model_copy(update={"input": "wavegram", "head": "decision_att"}),
+    "logmel_32k_wave",
+    tiny=True,
+)
+_add(
+    "wavegram_logmel_cnn14_tiny",
+    PannsConfig(channels=_TINY, embedding_dim=16, input="wavegram_logmel"),
+    "logmel_32k_wave",
+    tiny=True,
+)
