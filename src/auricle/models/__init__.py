@@ -20,6 +20,7 @@ MODELS: "Registry[ModelPreset]" = Registry(
         "ast_transformer",
         "speech_encoder",
         "campplus",
+        "eres2net",
         "efficientat",
         "efficientat_dynamic",
         "tdnn",

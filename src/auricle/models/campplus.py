@@ -19,11 +19,12 @@ from torch.nn import functional as F
 
 from auricle.models import MODELS
 from auricle.models.base import ModelConfig, ModelPreset, SoundModel
-from auricle.models.pooling import Pooling, build_pooling
+from auricle.models.pointwise import PointwiseConv2d
+from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
 
 
-class CamPlusPlusConfig(ModelConfig):
+class CamPlusPlusConfig(PooledConfig):
     """Settings of `CamPlusPlus`: the published ones by default."""
 
     head_channels: int = Field(default=32, ge=1, description="channels of the 2-d head")
@@ -38,8 +39,8 @@ class CamPlusPlusConfig(ModelConfig):
     segment_frames: int = Field(
         default=100, ge=1, description="frames (after halving) that share one gate"
     )
-    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
     pooling: str = Field(default="stats", description="embedding pooling over time")
+    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
 
 
 class BasicResBlock(nn.Module):
@@ -53,7 +54,7 @@ class BasicResBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Sequential()
         if stride != 1 or inputs != outputs:
-            self.shortcut.append(nn.Conv2d(inputs, outputs, 1, (stride, 1), bias=False))
+            self.shortcut.append(PointwiseConv2d(inputs, outputs, (stride, 1)))
             self.shortcut.append(nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -227,7 +228,9 @@ class XVector(nn.Module):
             channels //= 2
         self.blocks = len(config.layers)
         self.out_nonlinear = NormRelu(channels)
-        self.stats: Pooling = build_pooling(config.pooling, channels=channels)
+        self.stats = build_pooling(
+            config.pooling, channels=channels, options=config.pooling_options
+        )
         self.dense = EmbeddingLayer(self.stats.output_dim, config.embedding_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -267,7 +270,9 @@ class CamPlusPlus(SoundModel):
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`."""
-        x = features.values[:, None].contiguous(memory_format=torch.channels_last)
+        x = features.values[..., None].permute(
+            0, 3, 1, 2
+        )  # (batch, 1, bins, frames), channels-last
         embedding = self.xvector(self.head(x)).float()
         scores = None if self.fc is None else self.fc(embedding).float()
         return Output(scores, embedding=embedding)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from auricle.models.base import SoundModel
+from auricle.models.pointwise import PointwiseConv2d
 from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
 
@@ -114,4 +115,4 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     """Return the shortcut that fits inputs to outputs; None where they fit."""
     if stride == 1 and inputs == outputs:
         return None
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(PointwiseConv2d(inputs, outputs, stride), nn.BatchNorm2d(outputs))
