@@ -24,6 +24,11 @@ def pooled(preset):
     return build
 
 
+def whole(preset):
+    """A network of a preset that has no options of its own."""
+    return lambda constructor: network(preset, constructor)
+
+
 def network(name, constructor, **values):
     preset = MODELS[name]
     config = preset.family.Config.model_validate(preset.config.model_dump() | values)
@@ -52,6 +57,9 @@ CHANNELS = 64
 BUILDERS = {
     "AttentiveStatisticsPooling": attentive_statistics,
     "EcapaTdnn": pooled("ecapa_tdnn"),
+    "PANNS_CNN10": whole("macls_cnn10"),
+    "PANNS_CNN14": whole("macls_cnn14"),
+    "PANNS_CNN6": whole("macls_cnn6"),
     "Res2Net": pooled("res2net"),
     "ResNetSE": pooled("resnet_se"),
     "SelfAttentivePooling": self_attention,
