@@ -18,5 +18,10 @@ FRONTENDS: "Registry[FrontEndPreset]" = Registry(
         "pcen",
         "fbank",
         "waveform",
+        "ast_fbank",
+        "seamless_fbank",
+        "self_supervised",
+        "efficientat_mel",
+        "image",
     ),
 )

@@ -33,7 +33,10 @@ class FrontEnd(nn.Module):
     alone). `for_export` gives an equal module whose Fourier
     transform is a convolution, which every inference engine loads.
 
-    It holds no entry of a state dict: its constants follow from its configuration.
+    Its constants follow from its configuration and stand in no state dict. One that `learns` holds
+    parameters too: they are saved with the classifier, trained unless it freezes them (it keeps
+    frozen parts in evaluation mode itself), and built without values of their own, so that loading
+    a classifier needs no other file. It runs in the network's precision; others in fp32.
     """
 
     Config: ClassVar[type[FrontEndConfig]]
@@ -44,6 +47,7 @@ class FrontEnd(nn.Module):
     channels: int | None = None
     with_waveforms: bool = False
     padding_safe: bool = False
+    learns: bool = False
 
     def __init__(self, config: FrontEndConfig) -> None:
         super().__init__()
@@ -78,7 +82,11 @@ class FrontEnd(nn.Module):
 
 @dataclass(frozen=True)
 class FrontEndPreset:
-    """A named setting of a front-end: the class and its configuration."""
+    """A named setting of a front-end: the class and its configuration.
+
+    `tiny` marks presets that exist for tests only.
+    """
 
     build: type[FrontEnd]
     config: FrontEndConfig
+    tiny: bool = False

@@ -70,3 +70,9 @@ def _standardised(waveforms: Tensor, lengths_samples: Tensor) -> Tensor:
 
 FRONTENDS.add("waveform_32k", FrontEndPreset(WaveformFrontEnd, WaveformConfig()))
 FRONTENDS.add("waveform_16k", FrontEndPreset(WaveformFrontEnd, WaveformConfig(sample_rate=16000)))
+FRONTENDS.add(
+    "waveform_16k_norm",
+    FrontEndPreset(
+        WaveformFrontEnd, WaveformConfig(sample_rate=16000, normalise="zero_mean_unit_variance")
+    ),
+)
