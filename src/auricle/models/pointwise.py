@@ -14,9 +14,9 @@ class PointwiseConv2d(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> None:
         super().__init__(inputs, outputs, 1, stride, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Map `(batch, inputs, height, width)` to `(batch, outputs, height, width) / stride`."""
         if self.in_channels >= _FEWEST_CHANNELS:
-            return super().forward(x)
+            return super().forward(input)
         rows, columns = self.stride
-        return F.conv2d(x[:, :, ::rows, ::columns], self.weight)
+        return F.conv2d(input[:, :, ::rows, ::columns], self.weight)
