@@ -20,7 +20,8 @@ def test_what_it_states_is_what_it_does(build, features_of, name):
         assert apart / frontend.sample_rate == pytest.approx(frontend.frame_period_s)
     for samples in (frontend.shortest_samples, 2 * frontend.shortest_samples + 1, 8001):
         values = features_of(frontend, noise(2, samples))
-        assert values.shape == (2, frontend.bins, frontend.frame_count(samples))
+        assert values.shape == (2, *frontend.feature_shape(samples))
+        assert values.shape[-1] == frontend.frame_count(samples)
         assert values.is_contiguous()
         assert values.isfinite().all()
 

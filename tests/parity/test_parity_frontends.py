@@ -67,8 +67,8 @@ class Maker:
         """The features `(batch, bins, frames)` of waveforms without padding."""
         frontend = self.frontend(name, **options)
         features = frontend(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
-        assert features.values.shape[2] == frontend.frame_count(waveforms.shape[1])
-        assert (features.lengths_frames == features.values.shape[2]).all()
+        assert features.values.shape[-1] == frontend.frame_count(waveforms.shape[1])
+        assert (features.lengths_frames == features.values.shape[-1]).all()
         return features.values.numpy()
 
 
@@ -184,6 +184,37 @@ def macls(make: Maker, given: dict[str, Any], waveforms: Tensor) -> Outputs:
     }
 
 
+def efficientat_mel(make: Maker, given: dict[str, Any], waveforms: Tensor) -> Outputs:
+    options = rename(
+        given,
+        n_mels="n_mels",
+        sr="sample_rate",
+        win_length="window_samples",
+        hopsize="hop_samples",
+        n_fft="n_fft",
+        fmin="f_min_hz",
+        fmax="f_max_hz",
+        fixed={"fmin_aug_range": 10, "fmax_aug_range": 2000},  # of the reference's training
+    )
+    return {"mel": Expected(make.features("efficientat_mel", waveforms, **options), atol=5e-4)}
+
+
+def gtzan_image(make: Maker, given: dict[str, Any], waveforms: Tensor) -> Outputs:
+    options = rename(
+        {**given, "width": given["resize"]},
+        sample_rate="sample_rate",
+        n_fft="n_fft",
+        hop_length="hop_samples",
+        n_mels="n_mels",
+        resize="height",
+        width="width",
+    )
+    pictures = make.features("gtzan_image", waveforms, **options)
+    assert pictures.shape[1] == 3
+    assert (pictures == pictures[:, :1]).all()
+    return {"image": Expected(pictures[:, 0], of_largest=MEL)}
+
+
 MFCC_KEYS = {"sample_rate": "sample_rate", "n_mfcc": "n_mfcc"}
 RECIPES: dict[str, Recipe] = {
     "torchlibrosa_": torchlibrosa,
@@ -193,6 +224,8 @@ RECIPES: dict[str, Recipe] = {
     "torchaudio_melspec_": melspectrogram,
     "torchaudio_mfcc_": mfcc,
     "macls_featurizer_": macls,
+    "efficientat_mel": efficientat_mel,
+    "gtzan_image": gtzan_image,
 }
 
 
