@@ -24,6 +24,7 @@ from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
 from auricle.training.folder import is_finished, prepare_folder
 from auricle.training.run import train
+from auricle.training.statistics import with_saved_statistics
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def cross_validate(
         reporter.say(f"fold {name} ({number} of {len(names)})")
         output = folder / f"fold_{name}"
         if resume and is_finished(output):
-            prepare_folder(output, fold_config, fold, resume=True, force=force)  # the same run?
+            same = with_saved_statistics(fold_config, output)
+            prepare_folder(output, same, fold, resume=True, force=force)  # the same run?
             reporter.say(f"fold {name}: finished before ({output})")
             continue
         run = train(

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from auricle.artifact.classifier import Classifier, autocast_dtype, build_classifier
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
+from auricle.artifact.parts import build_frontend
+from auricle.artifact.transformers_folder import load_frontend_weights
 from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
 from auricle.core.memory import keep_freed_memory
@@ -44,6 +46,7 @@ from auricle.training.log import TrainingLog
 from auricle.training.loop import Job, Weights, agree, averaged_weights, fit
 from auricle.training.optim import Ema, make_optimizer
 from auricle.training.setup import choose_device, make_spec, set_threads
+from auricle.training.statistics import with_measured_statistics, with_saved_statistics
 from auricle.training.step import TrainingStep
 
 
@@ -102,6 +105,8 @@ def train(
     set_threads(config.train)
     keep_freed_memory()
     accelerator = make_accelerator(choose_device(config.train.device))
+    if resume:
+        config = with_saved_statistics(config, folder)
     if accelerator.is_main_process:
         check_folder(folder, config, manifest, resume=resume, force=force)
         announce_start(reporter, manifest, config, folder, command)
@@ -109,11 +114,15 @@ def train(
         reporter = Silent()
     torch.manual_seed(config.train.seed)
     classifier = build_classifier(config.frontend, config.model, len(manifest.labels))
+    if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
+        with accelerator.main_process_first():  # one of them fetches
+            load_frontend_weights(classifier.frontend, reporter=reporter)
     spec = make_spec(classifier, config, manifest.labels, multi_label=manifest.multi_label)
+    stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
+    config = _with_statistics(config, stores["train"], classifier, accelerator, reporter)
+    announce_network(reporter, classifier, config)
     training = {"command": command, "config": config.model_dump(mode="json")}
     artifact = artifact_config(spec, config.frontend, config.model, training)
-    announce_network(reporter, classifier, config)
-    stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
     if accelerator.is_main_process:  # only now: what fails before leaves the folder as it was
         prepare_folder(folder, config, manifest, resume=resume, force=force)
     accelerator.wait_for_everyone()
@@ -258,16 +267,33 @@ def _resumed(
     return position
 
 
+def _with_statistics(
+    config: RunConfig,
+    store: ClipStore,
+    classifier: Classifier,
+    accelerator: Accelerator,
+    reporter: Reporter,
+) -> RunConfig:
+    """Tell a front-end that normalises by the data set what its features are like."""
+    crops = _crops(config, store, classifier)
+    measured = with_measured_statistics(config, crops, accelerator, reporter)
+    if measured is not config:
+        classifier.frontend = build_frontend(measured.frontend)
+    return measured
+
+
+def _crops(config: RunConfig, store: ClipStore, classifier: Classifier) -> TrainingClips:
+    """Return the training crops."""
+    assert config.data.clip_s is not None  # resolve_parts fills it
+    length = seconds_to_samples(config.data.clip_s, store.sample_rate)
+    return TrainingClips(store, max(length, classifier.shortest_samples), config.train.seed)
+
+
 def _loader(setting: _Setting, batches: EpochBatches) -> "DataLoader[Any]":
     """Build the loader of training crops."""
     config, store = setting.config, setting.stores["train"]
-    assert config.data.clip_s is not None  # resolve_parts fills it
-    length = max(
-        seconds_to_samples(config.data.clip_s, store.sample_rate),
-        setting.classifier.shortest_samples,
-    )
     return make_loader(
-        TrainingClips(store, length, config.train.seed),
+        _crops(config, store, setting.classifier),
         target_matrix(setting.manifest, store.clips),
         batches,
         workers=config.train.workers,
