@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from auricle.augment import AUGMENTATIONS
 from auricle.augment.mask import DrawnMasks, SpecAugment
 from auricle.augment.mixing import DrawnMix, Mixup
 from auricle.augment.resize import DrawnFreqShift, DrawnResize, FreqShift, RandomResized
+from auricle.augment.section import build_augmenter
 from auricle.augment.spectrum import FilterAugment, FreqMixStyle
 from auricle.tensors import Batch, Features
 
@@ -50,7 +52,8 @@ def runs(hidden: Tensor) -> int:
 def test_masks_hold_the_mean_and_are_no_larger_than_asked(seed: int, **options: Any) -> None:
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.tensor([50, 31, 1])
-    values = torch.randn(3, 20, 50, generator=generator) - 40
+    # In doubles, of which none is its bin's mean by chance.
+    values = torch.randn(3, 20, 50, generator=generator, dtype=torch.float64) - 40
     values[torch.arange(50).expand(3, 50).ge(lengths[:, None])[:, None].expand_as(values)] = -100
     part = SpecAugment(SpecAugment.Config.model_validate({**ALL, **options}))
     out = values_of(part(batch_of(values, lengths), generator))
@@ -119,6 +122,30 @@ def test_mixup_leaves_frames_alone_that_one_clip_lacks() -> None:
     assert values_of(out)[1, 0].tolist() == [2.5, 2.5, 3, 3, 3, 3]
     assert out.features is not None
     assert out.features.lengths_frames.tolist() == [5, 5]
+
+
+def test_mixup_treats_waveforms_as_it_treats_their_features(make_batch: MakeBatch) -> None:
+    """A waveform with a sample a frame is mixed as features of the same numbers are."""
+    batch = make_batch(3, size=40, shortest=10)
+    assert batch.features is not None
+    values = batch.waveforms[:, None].repeat(1, 4, 1)
+    features = replace(batch.features, values=values, lengths_frames=batch.lengths_samples)
+    drawn = DrawnMix(torch.arange(3), torch.tensor([1, 2, 0]), torch.tensor([0.7, 0.5, 0.2]))
+    out = Mixup(Mixup.Config()).apply(replace(batch, features=features), drawn).features
+    assert out is not None
+    assert out.waveforms is not None
+    assert torch.equal(out.waveforms, out.values[:, 0])
+
+
+def test_parts_for_spectrograms_leave_waveforms_alone(make_batch: MakeBatch) -> None:
+    """A mask over the one bin of a waveform would silence it."""
+    everything = {"preset": "none", **dict.fromkeys(AUGMENTATIONS, ALL)}
+    augmenter = build_augmenter({**everything, "mixup": False})
+    batch = make_batch(4, bins=1)
+    out = augmenter.features(batch, torch.Generator().manual_seed(0))
+    assert out is batch
+    mixed = build_augmenter(everything).features(batch, torch.Generator().manual_seed(0))
+    assert not torch.equal(values_of(mixed), values_of(batch))
 
 
 def test_mixup_shares_follow_the_beta_distribution(make_batch: MakeBatch) -> None:

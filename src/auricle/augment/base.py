@@ -39,7 +39,8 @@ class Augmentation(Generic[C, D]):
 
     `domain` names the field of the batch that it changes, and with it whether it runs before
     (`waveform`) or after (`features`) the front-end; `rank` is its place among the others, which
-    no configuration changes. `draw` looks at the shapes and the sample rate of a batch, never at
+    no configuration changes; `any_features` says that features of one bin, which are waveforms, go
+    as well as spectrograms. `draw` looks at the shapes and the sample rate of a batch, never at
     numbers on the device, so that no step waits for an accelerator; how much it takes from the
     generator (a CPU one) depends on those shapes and the configuration alone. `apply` draws
     nothing: the same parameters give the same sound on every device. Clips that were not drawn
@@ -50,6 +51,7 @@ class Augmentation(Generic[C, D]):
     Config: ClassVar[type[AugmentationConfig]]
     domain: ClassVar[Literal["waveform", "features"]]
     rank: ClassVar[int]
+    any_features: ClassVar[bool] = False
 
     def __init__(self, config: C) -> None:
         self.config = config
@@ -79,12 +81,19 @@ class Augmenter:
         return self._run("waveform", batch, generator)
 
     def features(self, batch: Batch, generator: Generator) -> Batch:
-        """Run the parts that change `batch.features`, after the front-end."""
-        return self._run("features", batch, generator)
+        """Run the parts that change `batch.features`, after the front-end.
 
-    def _run(self, domain: str, batch: Batch, generator: Generator) -> Batch:
+        A mask over frequency would silence a waveform, which has one bin: parts for spectrograms
+        leave such features alone.
+        """
+        waveforms = features_of(batch).values.shape[-2] == 1
+        return self._run("features", batch, generator, only_any=waveforms)
+
+    def _run(
+        self, domain: str, batch: Batch, generator: Generator, *, only_any: bool = False
+    ) -> Batch:
         for part in self.parts:
-            if part.domain == domain:
+            if part.domain == domain and (part.any_features or not only_any):
                 batch = part(batch, generator)
         return batch
 

@@ -67,6 +67,7 @@ class Mixup(Mixing):
 
     domain = "features"
     rank = 150
+    any_features = True
 
     def apply(self, batch: Batch, parameters: DrawnMix) -> Batch:
         """Mix features, the waveforms that ride along, and targets."""
@@ -74,21 +75,20 @@ class Mixup(Mixing):
         device = features.values.device
         rows, partners = parameters.rows.to(device), parameters.partners.to(device)
         share = parameters.share.to(device)
-        values, frames = features.values, features.values.shape[-1]
-        own, others = features.lengths_frames[rows], features.lengths_frames[partners]
-        weight = torch.where(below(others, frames), 1 - share[:, None], 0.0)
-        weight = torch.where(below(others, frames) & ~below(own, frames), 1.0, weight)
-        weight = along(weight.to(values.dtype), values)
-        mixed = torch.lerp(values[rows], values[partners], weight)
-        waveforms = features.waveforms
-        if waveforms is not None:
-            sound = torch.lerp(waveforms[rows], waveforms[partners], 1 - share[:, None])
-            waveforms = with_rows(waveforms, rows, sound)
+
+        def mix(values: Tensor, lengths: Tensor) -> Tensor:
+            own, others = (below(lengths[of], values.shape[-1]) for of in (rows, partners))
+            weight = torch.where(others, torch.where(own, 1 - share[:, None], 1.0), 0.0)
+            weight = along(weight.to(values.dtype), values)
+            return with_rows(values, rows, torch.lerp(values[rows], values[partners], weight))
+
+        frames, waveforms = features.lengths_frames, features.waveforms
+        longer = torch.maximum(frames[rows], frames[partners])
         features = replace(
             features,
-            values=with_rows(values, rows, mixed),
-            lengths_frames=with_rows(features.lengths_frames, rows, torch.maximum(own, others)),
-            waveforms=waveforms,
+            values=mix(features.values, frames),
+            lengths_frames=with_rows(frames, rows, longer),
+            waveforms=None if waveforms is None else mix(waveforms, batch.lengths_samples),
         )
         targets = _mixed_targets(batch.targets, rows, partners, share)
         return replace(batch, features=features, targets=targets)
