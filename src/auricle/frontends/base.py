@@ -1,8 +1,10 @@
 """What every front-end is: waveforms in, `Features` out, batched, on the model's device."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -27,8 +29,7 @@ class FrontEnd(nn.Module):
     A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
     takes), `frame_count(samples)`, `fixed_frames` (the count that every waveform gives; None:
-    longer waveforms give more), `channels` (of images; None for features without that axis),
-    `with_waveforms` (whether `Features.waveforms` rides along) and
+    longer waveforms give more), `channels` (of images; None for features without that axis) and
     `padding_safe` (whether the zeros behind a shorter clip of a batch leave that clip's own frames
     alone). `for_export` gives an equal module whose Fourier
     transform is a convolution, which every inference engine loads.
@@ -45,7 +46,6 @@ class FrontEnd(nn.Module):
     shortest_samples: int
     fixed_frames: int | None = None
     channels: int | None = None
-    with_waveforms: bool = False
     padding_safe: bool = False
     learns: bool = False
 
@@ -78,6 +78,11 @@ class FrontEnd(nn.Module):
     def __call__(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:  # typed for callers
         """Call `forward`."""
         return super().__call__(waveforms, lengths_samples)
+
+
+def in_fp32(values: Tensor) -> AbstractContextManager[object]:
+    """Compute in float32 under autocast too, where the device of `values` knows autocast."""
+    return nullcontext() if values.is_meta else torch.autocast(values.device.type, enabled=False)
 
 
 @dataclass(frozen=True)
