@@ -29,6 +29,29 @@ def whole(preset):
     return lambda constructor: network(preset, constructor)
 
 
+OPTIONS = {
+    "base_width": "base_width",
+    "embd_dim": "embedding_dim",
+    "expansion": "expansion",
+    "m_channels": "channels",
+    "num_blocks": "blocks",
+    "scale": "scale",
+    "two_emb_layer": "two_embedding_layers",
+}
+"""What macls and we call the options of networks that have some."""
+
+
+def sized(preset):
+    """A network of a preset with the options that the entry states."""
+
+    def build(constructor):
+        stated = constructor.keys() - {"input_size", "num_class"}
+        values = {OPTIONS[key]: constructor[key] for key in stated}
+        return network(preset, constructor, **values)
+
+    return build
+
+
 def network(name, constructor, **values):
     preset = MODELS[name]
     config = preset.family.Config.model_validate(preset.config.model_dump() | values)
@@ -56,6 +79,9 @@ CHANNELS = 64
 
 BUILDERS = {
     "AttentiveStatisticsPooling": attentive_statistics,
+    "CAMPPlus": sized("campplus"),
+    "ERes2Net": sized("eres2net"),
+    "ERes2NetV2": sized("eres2netv2_macls"),
     "EcapaTdnn": pooled("ecapa_tdnn"),
     "PANNS_CNN10": whole("macls_cnn10"),
     "PANNS_CNN14": whole("macls_cnn14"),
@@ -84,6 +110,7 @@ def test_macls_parity(golden):
 
 
 def compare_network(golden, model, x, expected):
+    assert set(expected) == {"input", "logits", "embedding"}
     output = model(Features(x, torch.full((len(x),), x.shape[2])))
     assert output.scores_are == "logits"
     golden.close(output.scores, expected["logits"])
