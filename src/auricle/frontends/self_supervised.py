@@ -117,8 +117,7 @@ class SelfSupervised(FrontEnd):
                 f"({1000 * self.shortest_samples / self.sample_rate:.0f} ms), got "
                 f"{waveforms.shape[1]}: pad the waveform with zeros"
             )
-        with torch.autocast(waveforms.device.type, enabled=False):
-            prepared = self.prepare(waveforms, lengths_samples)
+        prepared = self.prepare(waveforms, lengths_samples)
         if self.frozen and not self.exported:
             with torch.no_grad():
                 states = self._states(prepared)
