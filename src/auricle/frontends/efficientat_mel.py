@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.melscale import check_band, kaldi_filters
+from auricle.frontends.normalise import NormalisedConfig
 from auricle.frontends.spectral import SpectralFrontEnd
 from auricle.frontends.windows import make_window
 
@@ -22,7 +23,7 @@ PRE_EMPHASIS = 0.97
 FLOOR = 1e-5
 
 
-class EfficientATMelConfig(FrontEndConfig):
+class EfficientATMelConfig(NormalisedConfig):
     """Settings of `EfficientATMel`: those of the published networks by default."""
 
     n_fft: int = Field(

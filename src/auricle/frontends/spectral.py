@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from auricle.core.errors import AudioError, ConfigError
-from auricle.frontends.base import FrontEnd, FrontEndConfig
+from auricle.frontends.base import FrontEnd, in_fp32
 from auricle.frontends.normalise import NormalisedConfig, Normaliser
 from auricle.tensors import Features
 
@@ -38,7 +38,7 @@ class SpectralFrontEnd(FrontEnd):
 
     def __init__(
         self,
-        config: FrontEndConfig,
+        config: NormalisedConfig,
         *,
         window: Array,
         filters: Array | None,
@@ -71,8 +71,7 @@ class SpectralFrontEnd(FrontEnd):
             band = torch.tensor(filters[:, self._band], dtype=torch.float32)
         self.register_buffer("filters", band, persistent=False)
         self.register_buffer("kernels", None, persistent=False)
-        normalised = isinstance(config, NormalisedConfig)
-        self.normaliser = Normaliser(config, self.bins) if normalised else None
+        self.normaliser = Normaliser(config, self.bins)
 
     def pad(self, waveforms: Tensor) -> Tensor:
         """Put `padding` samples before and behind `(batch, time)` waveforms."""
@@ -111,7 +110,7 @@ class SpectralFrontEnd(FrontEnd):
             values = self.convolve(self.pad(waveforms), self.kernels)
             return self._complete(values, lengths)
         self._refuse_short(waveforms)
-        with torch.autocast(waveforms.device.type, enabled=False):
+        with in_fp32(waveforms):
             return self._complete(self._by_fft(waveforms), lengths)
 
     def for_export(self) -> Self:
@@ -147,8 +146,7 @@ class SpectralFrontEnd(FrontEnd):
         return self.compress(values if self.filters is None else torch.matmul(self.filters, values))
 
     def _complete(self, values: Tensor, lengths_frames: Tensor) -> Features:
-        features = Features(self.finish(values, lengths_frames), lengths_frames)
-        return features if self.normaliser is None else self.normaliser(features)
+        return self.normaliser(Features(self.finish(values, lengths_frames), lengths_frames))
 
     def _by_fft(self, waveforms: Tensor) -> Tensor:
         if waveforms.device.type != "cpu":
