@@ -33,6 +33,11 @@ class EcapaTdnnConfig(PooledConfig):
     """Settings of `EcapaTdnn`: the published ones, with 512 channels, by default."""
 
     channels: int = Field(default=512, ge=1, description="channels of the blocks")
+    pooled_channels: int | None = Field(
+        default=None,
+        ge=1,
+        description="channels that are pooled; null: as the blocks give together",
+    )
     dilations: tuple[int, ...] = Field(
         default=(2, 3, 4), min_length=1, description="dilation of each SE-Res2Net block"
     )
@@ -144,8 +149,9 @@ class EcapaTdnn(SoundModel):
         self.embedding_dim = config.embedding_dim
         self.blocks = nn.ModuleList([TdnnBlock(bins, config.channels, kernel=5)])
         self.blocks.extend(SeRes2NetBlock(config, dilation) for dilation in config.dilations)
-        channels = config.channels * len(config.dilations)
-        self.mfa = TdnnBlock(channels, channels)
+        found = config.channels * len(config.dilations)
+        channels = config.pooled_channels or found
+        self.mfa = TdnnBlock(found, channels)
         self.asp = build_pooling(config.pooling, channels=channels, options=config.pooling_options)
         norm = nn.BatchNorm1d(self.asp.output_dim)
         # The published name differs with the pooling.
@@ -188,9 +194,15 @@ _SOURCE = "Desplanques et al. 2020, arXiv 2005.07143; macls c63d284, macls/model
 MODELS.add(
     "ecapa_tdnn", ModelPreset(EcapaTdnn, EcapaTdnnConfig(), "fbank80_norm", _SOURCE, clip_s=3.0)
 )
-MODELS.add(
+MODELS.add(  # the paper's own pools 1536 channels
     "ecapa_tdnn_1024",
-    ModelPreset(EcapaTdnn, EcapaTdnnConfig(channels=1024), "fbank80_norm", _SOURCE, clip_s=3.0),
+    ModelPreset(
+        EcapaTdnn,
+        EcapaTdnnConfig(channels=1024),
+        "fbank80_norm",
+        "Desplanques et al. 2020; 3D-Speaker 09e7806, speakerlab/models/ecapa_tdnn/ECAPA_TDNN.py",
+        clip_s=3.0,
+    ),
 )
 MODELS.add(
     "ecapa_tdnn_tiny",
