@@ -184,7 +184,6 @@ class All(nn.Module):
         self.embedding.append(embedding_pooling("asp", global_context=False))
         self.embedding.append(embedding_pooling("astp", global_context=True))
         self.score = nn.ModuleList([score_pooling(name) for name in SCORE_POOLINGS])
-        self.score.append(score_pooling("attention", softmax_over="classes"))
 
     def forward(self, x, logits, embeddings, lengths):
         mask = frame_mask(lengths, x.shape[2])
@@ -286,7 +285,7 @@ def test_score_pooling_trains_and_reduces_in_full_precision(name):
 def test_score_poolings_are_their_formulas():
     logits, embeddings = draw(2, FRAMES, CLASSES), draw(2, FRAMES, INPUTS, seed=1)
     p = logits.sigmoid()
-    over_time, over_classes = (score_pooling("attention", softmax_over=axis) for axis in AXES)
+    over_time, over_classes = (score_pooling(name) for name in ("attention", "class_attention"))
     clamped = over_time.attention(embeddings).clamp(-10, 10).softmax(1)
     shares = over_classes.attention(embeddings).softmax(2).clamp(1e-7, 1)
     expected = {
@@ -296,14 +295,11 @@ def test_score_poolings_are_their_formulas():
         "exp_softmax": (p * p.exp()).sum(1) / p.exp().sum(1),
         "auto": p.mean(1),  # before it learns
         "attention": (clamped * p).sum(1),
+        "class_attention": (shares * p).sum(1) / shares.sum(1),
     }
     assert expected.keys() == set(SCORE_POOLINGS)
     for name, values in expected.items():
         close(score_pooling(name)(logits, embeddings).scores, values)
-    close(over_classes(logits, embeddings).scores, (shares * p).sum(1) / shares.sum(1))
-
-
-AXES = ("frames", "classes")
 
 
 def test_auto_pool_goes_from_mean_to_maximum():

@@ -122,36 +122,30 @@ class AutoPool(ScorePooling):
         return self.alpha * values
 
 
-class AttentionScoreConfig(PoolingConfig):
-    """Options of `AttentionScore`."""
-
-    softmax_over: Literal["frames", "classes"] = Field(
-        default="frames",
-        description="frames: as in PANNs; classes: as in the DCASE baseline, then normalised",
-    )
-
-
 class AttentionScore(ScorePooling):
-    """Each frame weighed by a layer of its own, for each class.
+    """Each frame weighed by a layer of its own, for each class: a softmax over frames.
 
-    Over frames: the softmax of scores clamped to [-10, 10], as in PANNs' decision-level attention
-    (Kong et al., 2020). Over classes: a frame's softmax over the classes, at least 1e-7,
-    normalised over frames, as in the DCASE task 4 baseline.
+    Its scores are clamped to [-10, 10], as in PANNs' decision-level attention (Kong et al., 2020).
     """
 
-    Config = AttentionScoreConfig
-
-    def __init__(self, config: AttentionScoreConfig, *, inputs: int, classes: int) -> None:
+    def __init__(self, config: PoolingConfig, *, inputs: int, classes: int) -> None:
         super().__init__(config, inputs=inputs, classes=classes)
-        self.over_classes = config.softmax_over == "classes"
         self.attention = nn.Linear(inputs, classes)
 
     def keys(self, logits: Tensor, values: Tensor, embeddings: Tensor) -> Tensor:
         """Weigh as the embeddings say."""
-        scores = self.attention(embeddings).float()
-        if self.over_classes:
-            return scores.softmax(dim=2).clamp(min=1e-7).log()
-        return scores.clamp(-10, 10)
+        return self.attention(embeddings).float().clamp(-10, 10)
+
+
+class ClassAttention(AttentionScore):
+    """A softmax over the classes of each frame, at least 1e-7, then normalised over frames.
+
+    As in the DCASE task 4 baseline: a frame counts for the class that it is most about.
+    """
+
+    def keys(self, logits: Tensor, values: Tensor, embeddings: Tensor) -> Tensor:
+        """Weigh as the embeddings say."""
+        return self.attention(embeddings).float().softmax(dim=2).clamp(min=1e-7).log()
 
 
 @dataclass(frozen=True)
@@ -178,6 +172,10 @@ _WANG = "Wang, Li, Metze 2019, arXiv 1810.09050"
 
 SCORE_POOLINGS.add("attention", ScorePoolingPart(AttentionScore, "Kong et al. 2020"))
 SCORE_POOLINGS.add("auto", ScorePoolingPart(AutoPool, "McFee et al. 2018, arXiv 1804.10070"))
+SCORE_POOLINGS.add(
+    "class_attention",
+    ScorePoolingPart(ClassAttention, "DESED_task c6bcb45, desed_task/nnet/CRNN.py"),
+)
 SCORE_POOLINGS.add("exp_softmax", ScorePoolingPart(ExponentialSoftmax, _WANG))
 SCORE_POOLINGS.add("linear_softmax", ScorePoolingPart(LinearSoftmax, _WANG))
 SCORE_POOLINGS.add("max", ScorePoolingPart(MaximumScore, _WANG))
