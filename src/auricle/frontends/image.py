@@ -15,7 +15,7 @@ from torch import Tensor
 
 from auricle.core.errors import ConfigError
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset, in_fp32
 from auricle.frontends.logmel import LogMel, LogMelConfig
 from auricle.frontends.mel import Mel, MelConfig
 from auricle.frontends.melscale import MelNorm, MelScale
@@ -90,8 +90,7 @@ class Image(FrontEnd):
         Computes in float32 under autocast too. Raises `AudioError` for waveforms shorter than
         `shortest_samples`.
         """
-        shield = torch.autocast(waveforms.device.type, enabled=False)
-        with nullcontext() if torch.compiler.is_exporting() else shield:
+        with nullcontext() if torch.compiler.is_exporting() else in_fp32(waveforms):
             values = self.spectrum(waveforms, lengths_samples).values
             columns = resize_weights(values.shape[2], self.width, self.resize, values.device)
             picture = self._contrasted(self.rows.T @ (values @ columns))

@@ -23,6 +23,7 @@ MODELS: "Registry[ModelPreset]" = Registry(
         "eres2net",
         "efficientat",
         "efficientat_dynamic",
+        "image",
         "tdnn",
         "ecapa_tdnn",
         "res2net",
