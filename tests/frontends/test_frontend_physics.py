@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from auricle.core.errors import AudioError, ConfigError
 from auricle.frontends import spectral
 
+KALDI_FLOOR = float(torch.tensor(torch.finfo(torch.float32).eps).log())
+
 
 def noise(clips, samples, seed=0):
     return 0.1 * torch.randn(clips, samples, generator=torch.Generator().manual_seed(seed))
@@ -49,6 +51,20 @@ def test_doubling_the_amplitude_adds_six_decibels(build, features_of):
     fbank = build("fbank")
     gained = features_of(fbank, 2 * sound) - features_of(fbank, sound)
     torch.testing.assert_close(gained, torch.full_like(gained, 1.38629), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("exported", [False, True], ids=["fft", "for_export"])
+def test_silence_sits_on_the_floor_exactly(build, features_of, exported):
+    for name, floor in (("logmel_32k", -100.0), ("fbank", KALDI_FLOOR)):
+        frontend = build(name).for_export() if exported else build(name)
+        assert (features_of(frontend, torch.zeros(1, 8000)) == floor).all()
+
+
+def test_an_empty_mel_filter_sits_on_the_floor(build, features_of):
+    """Of 128 Kaldi filters the fourth covers no bin of a 512-point transform."""
+    values = features_of(build("fbank128"), noise(2, 8000))
+    on_floor = (values == KALDI_FLOOR).all(dim=2).all(dim=0)
+    assert on_floor.nonzero().flatten().tolist() == [3]
 
 
 @pytest.mark.parametrize("name", ["logmel_16k", "fbank"])
@@ -119,7 +135,7 @@ def test_frames_of_a_padded_clip(build, features_of, name):
 
 @pytest.mark.parametrize("exported", [False, True], ids=["fft", "for_export"])
 def test_mean_is_taken_over_the_clips_own_frames(build, features_of, exported):
-    frontend = build("fbank", mean_norm=True)
+    frontend = build("fbank", normalise="clip_mean")
     if exported:
         frontend = frontend.for_export()
     sound = noise(2, 8000)
