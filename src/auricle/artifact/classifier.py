@@ -1,5 +1,6 @@
 """`Classifier`: front-end and network in one torch module, and the engine around it."""
 
+from contextlib import nullcontext
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -47,9 +48,9 @@ class TorchEngine:
     """The `Engine` that runs a `Classifier` with torch, in evaluation mode.
 
     Weights are kept channels-last, which is the faster layout for convolutions on CPUs and GPUs.
-    `precision` is that of the network: `fp32`, `bf16` (autocast; the front-end and the scores stay
-    fp32), or `auto`: bf16 where the hardware computes in it. On a CPU the memory that a call freed
-    is kept for the next one (`keep_freed_memory`), for the whole process.
+    `precision` is that of the network: `fp32`, `bf16` (autocast; the scores and a front-end that
+    does not learn stay fp32), or `auto`: bf16 where the hardware computes in it. On a CPU the
+    memory that a call freed is kept for the next one (`keep_freed_memory`), for the whole process.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class TorchEngine:
 
     def _score(self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]) -> EngineOutput:
         network = torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+        frontend = self.classifier.frontend
         with torch.inference_mode():
-            features = self.classifier.frontend(
-                torch.from_numpy(waveforms).to(self.device),
-                torch.from_numpy(lengths_samples).to(self.device),
-            )
+            with network if frontend.learns else nullcontext():
+                features = frontend(
+                    torch.from_numpy(waveforms).to(self.device),
+                    torch.from_numpy(lengths_samples).to(self.device),
+                )
             with network:
                 output = self.classifier.model(features)
         return EngineOutput(

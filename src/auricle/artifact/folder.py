@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from auricle.artifact.classifier import Classifier, Precision, TorchEngine
-from auricle.artifact.parts import build_frontend, build_model, resolve_frontend, resolve_model
+from auricle.artifact.classifier import Classifier, Precision, TorchEngine, build_classifier
+from auricle.artifact.parts import resolve_frontend, resolve_model
 from auricle.core.errors import ArtifactError, ConfigError
 from auricle.core.writing import replacing, write_text
 from auricle.runtime.predictor import Predictor
@@ -102,19 +102,22 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, ArtifactConfig]:
     """Rebuild the network of an artifact folder with its weights. Raises `ArtifactError`."""
     config = read_config(folder)
     weights = load_weights(Path(folder) / "model.safetensors")
+    return rebuild(config, weights, str(folder)), config
+
+
+def rebuild(config: ArtifactConfig, weights: Mapping[str, Tensor], where: str) -> Classifier:
+    """Build the classifier that `config` describes, with its weights. Raises `ArtifactError`."""
+    classes = len(config.spec.labels)
     try:
-        frontend = build_frontend(config.frontend)
-        classes = len(config.spec.labels)
         # First without memory: a file may ask for a network that no machine could hold.
         with torch.device("meta"):
-            skeleton = build_model(config.model, bins=frontend.bins, classes=classes)
-        require_fit(Classifier(frontend, skeleton), weights, str(folder))
-        model = build_model(config.model, bins=frontend.bins, classes=classes)
+            skeleton = build_classifier(config.frontend, config.model, classes)
+        require_fit(skeleton, weights, where)
+        classifier = build_classifier(config.frontend, config.model, classes)
     except ConfigError as error:
-        raise ArtifactError(f"{Path(folder) / 'config.json'}: {error}") from None
-    classifier = Classifier(frontend, model)
+        raise ArtifactError(f"config.json of {where}: {error}") from None
     classifier.load_state_dict(weights)
-    return classifier, config
+    return classifier
 
 
 def fill(module: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from auricle.artifact.encoder_source import with_encoder
 from auricle.core.config import merge, validate
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import FrontEnd
@@ -13,9 +14,15 @@ Section = Mapping[str, Any]
 
 
 def resolve_frontend(section: Section) -> dict[str, Any]:
-    """Spell out a front-end section: its name and every option. Raises `ConfigError`."""
+    """Spell out a front-end section: its name and every option. Raises `ConfigError`.
+
+    The architecture of an encoder that only a checkpoint names is read from that checkpoint
+    (`ArtifactError` where it cannot be had); a section that is spelled out needs no other file.
+    """
     preset = FRONTENDS[section.get("name", "")]
     values = merge(preset.config.model_dump(mode="json"), _options(section))
+    if "encoder" in preset.build.Config.model_fields:
+        values = with_encoder(values)
     config = validate(preset.build.Config, values, prefix="frontend")
     return {"name": section["name"], **config.model_dump(mode="json")}
 

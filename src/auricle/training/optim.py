@@ -55,6 +55,10 @@ class Ema:
         self.decay = decay
         self.updates = 0
         self.weights = {name: value.detach().clone() for name, value in _state(module).items()}
+        # What does not learn (a frozen encoder) is its own average.
+        self._frozen = {
+            name for name, value in module.named_parameters() if not value.requires_grad
+        }
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
@@ -62,7 +66,11 @@ class Ema:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         state = _state(module)
-        floating = [name for name, value in state.items() if value.is_floating_point()]
+        floating = [
+            name
+            for name, value in state.items()
+            if value.is_floating_point() and name not in self._frozen
+        ]
         torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
             [self.weights[name] for name in floating], [state[name] for name in floating], 1 - decay
         )

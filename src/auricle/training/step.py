@@ -1,7 +1,7 @@
 """One training step as one module, so that accelerate can wrap it for any number of processes."""
 
 import hashlib
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -14,7 +14,10 @@ from auricle.training.losses import classification_loss
 
 
 class TrainingStep(nn.Module):
-    """Waveforms to loss: augment, front-end (fp32), augment, network (autocast), loss."""
+    """Waveforms to loss: augment, front-end, augment, network, loss.
+
+    The network runs under autocast, and so does a front-end that learns; others run in fp32.
+    """
 
     def __init__(
         self,
@@ -38,13 +41,13 @@ class TrainingStep(nn.Module):
         torch.manual_seed(seed)  # dropout draws from the global generator
         with torch.no_grad():
             batch = self.augmenter.waveform(batch, generator)
-        features = self.classifier.frontend(batch.waveforms, batch.lengths_samples)
+        device, frontend = batch.waveforms.device.type, self.classifier.frontend
+        with self._precision(device, low=frontend.learns):
+            features = frontend(batch.waveforms, batch.lengths_samples)
         batch = self.augmenter.features(replace(batch, features=features), generator)
         assert batch.features is not None  # set above
         assert batch.targets is not None  # the loader's duty
-        device = batch.waveforms.device.type
-        context = torch.autocast(device, self.autocast) if self.autocast else nullcontext()
-        with context:
+        with self._precision(device, low=True):
             output = self.classifier.model(batch.features)
         loss = classification_loss(
             output,
@@ -55,6 +58,11 @@ class TrainingStep(nn.Module):
         assert output.scores is not None  # the loss has refused networks without a head
         right = output.scores.argmax(1) == batch.targets.argmax(1)
         return loss, right.sum().detach()
+
+    def _precision(self, device: str, *, low: bool) -> AbstractContextManager[object]:
+        if low and self.autocast is not None:
+            return torch.autocast(device, self.autocast)
+        return nullcontext()
 
 
 def step_seed(seed: int, epoch: int, clip: int) -> int:
