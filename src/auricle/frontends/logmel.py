@@ -116,3 +116,23 @@ FRONTENDS.add("logmel_32k_wave", FrontEndPreset(LogMel, LogMelConfig(with_wavefo
 FRONTENDS.add(
     "logmel_32k_mel128_wave", FrontEndPreset(LogMel, LogMelConfig(n_mels=128, with_waveforms=True))
 )
+# The event-detection baseline of DCASE task 4 (of magnitudes there, of power here).
+FRONTENDS.add(
+    "logmel_16k_desed",
+    FrontEndPreset(
+        LogMel,
+        LogMelConfig(
+            sample_rate=16000,
+            n_fft=2048,
+            window_samples=2048,
+            window_fn="hamming",
+            hop_samples=256,
+            n_mels=128,
+            f_min_hz=0.0,
+            f_max_hz=8000.0,
+            mel_scale="htk",
+            mel_norm="none",
+            amin=1e-5,
+        ),
+    ),
+)

@@ -21,6 +21,7 @@ MODELS: "Registry[ModelPreset]" = Registry(
         "speech_encoder",
         "campplus",
         "eres2net",
+        "crnn",
         "efficientat",
         "efficientat_dynamic",
         "image",
