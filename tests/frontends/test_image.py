@@ -70,3 +70,8 @@ def test_a_network_that_wants_more_columns_is_refused(build):
     assert frontend.samples_for_frames(64) == frontend.shortest_samples
     with pytest.raises(ConfigError, match=r"--frontend\.width 65"):
         frontend.samples_for_frames(65)
+
+
+def test_statistics_of_the_data_set_are_refused(build):
+    with pytest.raises(ConfigError, match="choose a contrast"):
+        build("image_16k", normalise="dataset")

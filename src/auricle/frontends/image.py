@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from auricle.core.errors import ConfigError
@@ -59,6 +59,15 @@ class ImageConfig(MelBinsConfig):
         default="standard",
         description="of each picture; standard: mean 0 and deviation 1; unit: from 0 to 1",
     )
+
+    @model_validator(mode="after")
+    def _no_statistics(self) -> "ImageConfig":
+        if self.normalise.startswith("dataset"):
+            raise ValueError(
+                f"normalise '{self.normalise}' is not for pictures: choose a contrast, which is "
+                "each picture's own"
+            )
+        return self
 
 
 class Image(FrontEnd):

@@ -6,8 +6,8 @@ parameters have the library's names, and its published weights load into it. Bot
 imported when a network is built.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Literal
 
@@ -52,6 +52,7 @@ class ImageNetwork(SoundModel):
                 "--frontend.height (of image front-ends) or --frontend.n_mels"
             )
         self.channels = config.channels
+        self.imagenet = config.imagenet
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Turn `(batch, channels, height, width)` into `(batch, embedding_dim)`."""
@@ -68,8 +69,11 @@ class ImageNetwork(SoundModel):
         """
         raise NotImplementedError
 
-    def load_imagenet(self, path: Path) -> None:
-        """Fill all but the last layer from the file that `imagenet_file` names."""
+    def load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
+        """Fill all but the last layer with what `imagenet_file` holds.
+
+        Raises `RuntimeError` or `ConfigError` where keys or shapes are those of another network.
+        """
         raise NotImplementedError
 
     def forward(self, features: Features) -> Output:
@@ -184,11 +188,16 @@ class TimmNetwork(ImageNetwork):
             )
         return repository, "model.safetensors"
 
-    def load_imagenet(self, path: Path) -> None:
+    def load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
         """Fill all but the last layer; timm fits the first one to the channels and the size."""
-        source = {"file": str(path), "hf_hub_id": None, "url": ""}
-        filled = self._build(1, pretrained=True, pretrained_cfg_overlay=source).state_dict()
-        _fill_all_but(self.head(), self.network, filled)
+        published = self._build(
+            self.network.pretrained_cfg["num_classes"],  # with these timm loads strictly
+            pretrained=True,
+            pretrained_cfg_overlay={"state_dict": dict(weights)},
+        )
+        _fill_all_but(
+            self.network.pretrained_cfg["classifier"], self.network, published.state_dict()
+        )
 
 
 class TorchvisionConfig(ImageConfig):
@@ -254,23 +263,21 @@ class TorchvisionMobileNet(ImageNetwork):
         folder, _, name = weights.IMAGENET1K_V1.url.rpartition("/")
         return folder, name
 
-    def load_imagenet(self, path: Path) -> None:
+    def load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
         """Fill all but the last layer; the weights of the colours are added up for one channel."""
-        filled = torch.load(path, map_location="cpu", weights_only=True)
-        if self.config.channels == 1:
-            first = "features.0.0.weight"
+        first = "features.0.0.weight"
+        filled = dict(weights)
+        if self.config.channels == 1 and first in filled:
             filled[first] = filled[first].sum(dim=1, keepdim=True)
-        _fill_all_but(self.head(), self.network, filled)
+        _fill_all_but("classifier.3", self.network, filled)
 
 
-def _fill_all_but(head: nn.Module, network: nn.Module, filled: dict[str, Tensor]) -> None:
-    """Load a state dict, strictly, in which the values of `head` keep what they are."""
-    own = network.state_dict()
-    kept = {id(value) for value in head.state_dict(keep_vars=True).values()}
-    named = network.state_dict(keep_vars=True)
-    head_keys = {key for key, value in named.items() if id(value) in kept}
-    body = {key: value for key, value in filled.items() if key in own and key not in head_keys}
-    network.load_state_dict({**{key: own[key] for key in head_keys}, **body}, strict=True)
+def _fill_all_but(head: str, network: nn.Module, filled: Mapping[str, Tensor]) -> None:
+    """Load a state dict strictly, but for the layer called `head`, which stays as it is."""
+    body = {key: value for key, value in filled.items() if not key.startswith(f"{head}.")}
+    own = network.state_dict().items()
+    kept = {key: value for key, value in own if key.startswith(f"{head}.")}
+    network.load_state_dict({**body, **kept}, strict=True)
 
 
 def _library(name: str, extra: str) -> ModuleType:
