@@ -1,4 +1,4 @@
-"""TDNN, ECAPA-TDNN, Res2Net and ResNetSE: any number of bins, any pooling, and their limits."""
+"""Speaker-style backbones: any number of bins, any pooling, and their limits."""
 
 import pytest
 import torch
@@ -8,9 +8,17 @@ from auricle.models import MODELS
 from auricle.models.pooling import POOLINGS
 from auricle.tensors import Features
 
-BACKBONES = ("tdnn_tiny", "ecapa_tdnn_tiny", "res2net_tiny", "resnet_se_tiny")
+BACKBONES = (
+    "campplus_tiny",
+    "ecapa_tdnn_tiny",
+    "eres2net_tiny",
+    "eres2netv2_tiny",
+    "res2net_tiny",
+    "resnet_se_tiny",
+    "tdnn_tiny",
+)
 BINS = (5, 13, 20, 23, 31, 100, 201, 257, 513)
-"""Among them all at which the reference's Res2Net or ResNetSE fails."""
+"""Among them all at which the reference's Res2Net, ResNetSE or ERes2Net fails."""
 
 
 def build(name, *, bins=80, classes=3, **values):
