@@ -8,6 +8,7 @@ published checkpoints load.
 
 from typing import TypeVar
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -94,7 +95,7 @@ class TimeConv(nn.Conv1d):
     """A convolution over time, without bias, that sees `(batch, channels, time, 1)`.
 
     Its weight has the published shape, `(outputs, inputs, kernel)`; its work is that of a
-    two-dimensional one, so that layers stay channels-last from the first to the last.
+    two-dimensional one over a channels-last picture, a layout in which all layers behind it stay.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class TimeConv(nn.Conv1d):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve `(batch, inputs, time, 1)`."""
         return F.conv2d(
-            input,
+            input.contiguous(memory_format=torch.channels_last),
             self.weight[..., None],
             stride=(self.stride[0], 1),
             padding=(int(self.padding[0]), 0),
