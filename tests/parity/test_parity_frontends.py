@@ -72,7 +72,7 @@ class Maker:
         return features.values.numpy()
 
 
-Recipe = Callable[[Maker, dict[str, Any], Tensor], Outputs]
+Recipe = Callable[[Maker, Any, Tensor], Outputs]
 
 
 def torchlibrosa(make: Maker, given: dict[str, Any], waveforms: Tensor) -> Outputs:
@@ -216,6 +216,43 @@ def gtzan_image(make: Maker, given: dict[str, Any], waveforms: Tensor) -> Output
 
 
 MFCC_KEYS = {"sample_rate": "sample_rate", "n_mfcc": "n_mfcc"}
+
+
+def hf_ast(make: Maker, given: str, waveforms: Tensor) -> Outputs:
+    assert given.startswith("defaults"), given
+    frontend = make.frontend("ast_fbank")
+    features = frontend(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
+    return {"input_values": Expected(features.values.numpy().swapaxes(1, 2), atol=3e-4)}
+
+
+def hf_seamless(make: Maker, given: str, waveforms: Tensor) -> Outputs:
+    assert given.startswith("defaults"), given
+    values = make.features("seamless_fbank", waveforms).swapaxes(1, 2)
+    heard = np.ones(values.shape[:2], np.int32)
+    return {
+        "input_features": Expected(values, atol=1e-3),
+        "attention_mask": Expected(heard, atol=0),
+    }
+
+
+def hf_wav2vec2(make: Maker, given: str, waveforms: Tensor) -> Outputs:
+    """The reference leaks in a padded batch without a mask: made here, nowhere else."""
+    assert given.startswith("defaults"), given
+    frontend = make.frontend("waveform_16k_norm")
+    batch = waveforms.clone()
+    lengths = torch.full((len(batch),), batch.shape[1])
+    if len(batch) > 1:
+        lengths[1] = 20000
+        batch[1, 20000:] = 0
+    leaking = (batch - batch.mean(1, keepdim=True)) / (batch.var(1, False)[:, None] + 1e-7).sqrt()
+    return {
+        "input_values": Expected(make.features("waveform_16k_norm", waveforms)[:, 0], atol=1e-5),
+        "padded_batch": Expected(leaking.numpy(), atol=1e-5),
+        "padded_batch_masked": Expected(frontend(batch, lengths).values[:, 0].numpy(), atol=1e-5),
+        "attention_mask_sums": Expected(lengths.numpy(), atol=0),
+    }
+
+
 RECIPES: dict[str, Recipe] = {
     "torchlibrosa_": torchlibrosa,
     "kaldi_fbank_": kaldi,
@@ -226,6 +263,9 @@ RECIPES: dict[str, Recipe] = {
     "macls_featurizer_": macls,
     "efficientat_mel": efficientat_mel,
     "gtzan_image": gtzan_image,
+    "hf_ast": hf_ast,
+    "hf_seamless": hf_seamless,
+    "hf_wav2vec2": hf_wav2vec2,
 }
 
 
