@@ -140,6 +140,12 @@ def test_scipys_spectrogram_is_ours(build, features_of):
     )
 
 
+def test_a_symmetric_window_has_equal_ends(build):
+    for periodic in (False, True):
+        window = build("spectrogram", n_fft=512, window_periodic=periodic).window
+        assert torch.allclose(window, window.flip(0), atol=1e-6) != periodic
+
+
 @pytest.mark.parametrize("mode", ["reflect", "zeros", "replicate"])
 def test_what_centred_frames_see_beyond_the_ends(build, features_of, mode):
     sound = noise(2, 3000)
@@ -193,9 +199,10 @@ def test_top_db_bounds_the_range_of_a_clips_own_frames(build):
         assert own.min() > -60  # the loud stretch behind it would lift the floor
 
 
-def test_decibels_of_a_louder_clip_are_higher_by_the_gain(build, features_of):
+@pytest.mark.parametrize("power", [1, 2])
+def test_decibels_of_a_louder_clip_are_higher_by_the_gain(build, features_of, power):
     sound = noise(2, 8000)
-    frontend = build("logmel_16k", top_db=40.0, mel_scale="htk", mel_norm="none")
+    frontend = build("logmel_16k", power=power, top_db=40.0, mel_scale="htk", mel_norm="none")
     gained = features_of(frontend, 10 * sound) - features_of(frontend, sound)
     torch.testing.assert_close(gained, torch.full_like(gained, 20.0), atol=1e-3, rtol=0)
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from auricle.frontends.normalise import own_frames
 
 
-def decibels(energies: Tensor, amin: float) -> Tensor:
-    """Return `10 log10(max(amin, energy))`."""
-    return 10 * torch.log10(energies.clamp(min=amin))
+def decibels(values: Tensor, amin: float, *, power: float = 2.0) -> Tensor:
+    """Return `10 log10(max(amin, value))` of powers, twice that of magnitudes (`power` 1)."""
+    return 20 / power * torch.log10(values.clamp(min=amin))
 
 
 def limit_range(values_db: Tensor, lengths_frames: Tensor, top_db: float) -> Tensor:

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from auricle.core.units import seconds_to_samples
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import MOST_BINS, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.melscale import check_band, kaldi_filters
-from auricle.frontends.normalise import NormalisedConfig
+from auricle.frontends.normalise import DB_PER_NEPER, NormalisedConfig, unit_behind
 from auricle.frontends.spectral import Array, SpectralFrontEnd
 from auricle.frontends.windows import cosine_window, make_window
 from auricle.tensors import Features
@@ -31,7 +31,9 @@ _FLOOR = float(np.finfo(np.float32).eps)
 class FbankConfig(NormalisedConfig):
     """Settings of `Fbank`: Kaldi's defaults, with 80 bins and waveforms in [-1, 1]."""
 
-    sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
+    sample_rate: int = Field(
+        default=16000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
+    )
     n_mels: int = Field(default=80, ge=1, le=MOST_BINS, description="mel bins")
     window: WindowName = Field(
         default="povey",
@@ -88,9 +90,9 @@ class FbankConfig(NormalisedConfig):
     def _fits(self) -> "FbankConfig":
         check_band(self.f_min_hz, self.top_hz, self.sample_rate)
         frame, hop = self.frame_samples, self.hop_samples
-        if frame < 2 or not 1 <= hop <= frame:
+        if not 2 <= frame <= MOST_POINTS or not 1 <= hop <= frame:
             raise ValueError(
-                "need a window of at least 2 samples and a hop of 1 sample to a window, got "
+                f"need a window of 2 to {MOST_POINTS} samples and a hop of 1 sample to a window, got "
                 f"{frame} and {hop} samples: change window_s or hop_s"
             )
         if frame % 2 and not self.round_to_power_of_two:
@@ -168,6 +170,8 @@ class Fbank(SpectralFrontEnd):
         self.waveform_scale = config.waveform_scale
         self.dither = config.dither
         self.log = config.log
+        power = DB_PER_NEPER if config.use_power else 2 * DB_PER_NEPER
+        self.db_per_unit = unit_behind(config, power) if config.log else None
         self.energy: _Energy | None = None
         if config.use_energy:
             self.energy = _Energy(config.raw_energy, config.energy_floor, config.htk_compat)
@@ -245,10 +249,11 @@ def _window(config: FbankConfig, samples: int) -> Array:
     if config.window == "blackman":
         first = config.blackman_coeff
         return cosine_window((first, 0.5, 0.5 - first), samples, periodic=False)
-    powers = {"povey": 0.85, "sine": 0.5}
-    if config.window in ("hann", "hamming", "rectangular"):
-        return make_window(config.window, samples, periodic=False)
-    return make_window("hann", samples, periodic=False) ** powers[config.window]
+    if config.window == "povey":
+        return make_window("hann", samples, periodic=False) ** 0.85
+    if config.window == "sine":
+        return make_window("hann", samples, periodic=False) ** 0.5
+    return make_window(config.window, samples, periodic=False)
 
 
 FRONTENDS.add("fbank", FrontEndPreset(Fbank, FbankConfig()))

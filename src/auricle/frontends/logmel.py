@@ -15,12 +15,13 @@ from torch import Tensor
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.decibels import decibels, limit_range
+from auricle.frontends.mel import MelConfig
 from auricle.frontends.melscale import MelNorm, MelScale
-from auricle.frontends.stft import MelBinsConfig, StftFrontEnd
+from auricle.frontends.stft import StftFrontEnd
 from auricle.tensors import Features
 
 
-class LogMelConfig(MelBinsConfig):
+class LogMelConfig(MelConfig):
     """Settings of `LogMel`: the PANNs' at 32 kHz by default."""
 
     sample_rate: int = Field(
@@ -47,7 +48,9 @@ class LogMelConfig(MelBinsConfig):
     mel_norm: MelNorm = Field(
         default="slaney", description="none: filters of height one; slaney: of area one"
     )
-    amin: float = Field(default=1e-10, gt=0, description="floor of the energies (1e-10: -100 dB)")
+    amin: float = Field(
+        default=1e-10, gt=0, description="floor of the mel values (of powers, 1e-10 is -100 dB)"
+    )
     top_db: float | None = Field(
         default=None, gt=0, description="range (dB) below each clip's highest value; null: any"
     )
@@ -65,7 +68,7 @@ class LogMel(StftFrontEnd):
     Config: ClassVar[type[FrontEndConfig]] = LogMelConfig
 
     def __init__(self, config: LogMelConfig) -> None:
-        super().__init__(config, config.filters())
+        super().__init__(config, config.filters(), power=config.power)
         self.amin = config.amin
         self.top_db = config.top_db
         self.with_waveforms = config.with_waveforms
@@ -79,8 +82,8 @@ class LogMel(StftFrontEnd):
         return replace(features, waveforms=waveforms) if self.with_waveforms else features
 
     def compress(self, energies: Tensor) -> Tensor:
-        """Return energies in dB."""
-        return decibels(energies, self.amin)
+        """Return the filters' outputs in dB."""
+        return decibels(energies, self.amin, power=self.power)
 
     def finish(self, values: Tensor, lengths_frames: Tensor) -> Tensor:
         """Limit each clip's range."""
@@ -116,7 +119,7 @@ FRONTENDS.add("logmel_32k_wave", FrontEndPreset(LogMel, LogMelConfig(with_wavefo
 FRONTENDS.add(
     "logmel_32k_mel128_wave", FrontEndPreset(LogMel, LogMelConfig(n_mels=128, with_waveforms=True))
 )
-# The event-detection baseline of DCASE task 4 (of magnitudes there, of power here).
+# The event-detection baseline of DCASE task 4: magnitudes, a floor at -50 dB.
 FRONTENDS.add(
     "logmel_16k_desed",
     FrontEndPreset(
@@ -126,13 +129,15 @@ FRONTENDS.add(
             n_fft=2048,
             window_samples=2048,
             window_fn="hamming",
+            window_periodic=False,
+            power=1.0,
             hop_samples=256,
             n_mels=128,
             f_min_hz=0.0,
             f_max_hz=8000.0,
             mel_scale="htk",
             mel_norm="none",
-            amin=1e-5,
+            amin=10**-2.5,
         ),
     ),
 )

@@ -32,7 +32,10 @@ class StftConfig(NormalisedConfig):
     hop_samples: int | None = Field(
         default=None, ge=1, description="samples from frame to frame (null: half the window)"
     )
-    window_fn: WindowName = Field(default="hann", description="shape of the window (periodic)")
+    window_fn: WindowName = Field(default="hann", description="shape of the window")
+    window_periodic: bool = Field(
+        default=True, description="one period of the window; else symmetric, both ends equal"
+    )
     window_scale: Literal["none", "energy", "n_fft"] = Field(
         default="none",
         description="divide the spectrum by the root of the window's energy or of n_fft",
@@ -141,7 +144,7 @@ class StftFrontEnd(SpectralFrontEnd):
 
 def _framed_window(config: StftConfig) -> Array:
     length = config.window_length_samples
-    shape = make_window(config.window_fn, length)
+    shape = make_window(config.window_fn, length, periodic=config.window_periodic)
     energy = {"none": 1.0, "energy": float(np.square(shape).sum()), "n_fft": config.n_fft}
     window = np.zeros(config.n_fft)
     start = (config.n_fft - length) // 2

@@ -21,7 +21,7 @@ _COEFFICIENTS: dict[WindowName, tuple[float, ...]] = {
 def make_window(
     name: WindowName, samples: int, *, periodic: bool = True
 ) -> npt.NDArray[np.float64]:
-    """Return a window `(samples,)`: of one period, or `symmetric` with equal ends."""
+    """Return a window `(samples,)`: one period of it, or symmetric with equal ends."""
     return cosine_window(_COEFFICIENTS[name], samples, periodic=periodic)
 
 
