@@ -92,8 +92,8 @@ class FbankConfig(NormalisedConfig):
         frame, hop = self.frame_samples, self.hop_samples
         if not 2 <= frame <= MOST_POINTS or not 1 <= hop <= frame:
             raise ValueError(
-                f"need a window of 2 to {MOST_POINTS} samples and a hop of 1 sample to a window, got "
-                f"{frame} and {hop} samples: change window_s or hop_s"
+                f"need a window of 2 to {MOST_POINTS} samples and a hop of 1 sample to a window, "
+                f"got {frame} and {hop} samples: change window_s or hop_s"
             )
         if frame % 2 and not self.round_to_power_of_two:
             raise ValueError(
