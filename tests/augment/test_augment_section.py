@@ -149,3 +149,14 @@ def test_help_lists_every_option_with_its_default() -> None:
         }
         plain = {key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()}
         assert plain == spelled[part.name]
+
+
+def test_a_filter_goes_by_the_unit_of_the_front_end() -> None:
+    section = {"preset": "none", "filter_augment": True, "spec_augment": True}
+    (part, _) = build_augmenter(section, db_per_unit=4.343).parts
+    assert part.config.db_per_unit == 4.343
+    without = build_augmenter(section, db_per_unit=None)
+    assert without.left_out == ("filter_augment",)
+    assert [type(part).__name__ for part in without.parts] == ["SpecAugment"]
+    told = {"preset": "none", "filter_augment": {"db_per_unit": 2.0}}
+    assert build_augmenter(told, db_per_unit=None).parts[0].config.db_per_unit == 2.0

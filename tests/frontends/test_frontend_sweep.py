@@ -1,5 +1,7 @@
 """Every registered front-end through the same trials."""
 
+import math
+
 import pytest
 import torch
 
@@ -67,3 +69,25 @@ def test_the_exported_form_gives_the_same_numbers(build, features_of, name):
         assert torch.equal(
             twin(sound, lengths).lengths_frames, frontend(sound, lengths).lengths_frames
         )
+
+
+def contrast(values, frames):
+    """How much the second of two stretches of `frames` frames lies above the first."""
+    return values[..., frames + 4 : 2 * frames - 4].mean() - values[..., 4 : frames - 4].mean()
+
+
+def test_a_stated_unit_is_what_a_louder_half_gains(build, features_of):
+    """Twice the amplitude is 6 dB, also where a clip's own mean is taken away."""
+    gained_db = {}
+    for name in TRIED:
+        frontend = build(name).eval()
+        if frontend.db_per_unit is not None:
+            sound = noise(2, 2 * frontend.sample_rate)
+            louder = sound.clone()
+            louder[:, frontend.sample_rate :] *= 2
+            frames = round(1 / frontend.frame_period_s)
+            plain, raised = (contrast(features_of(frontend, x), frames) for x in (sound, louder))
+            gained_db[name] = float(raised - plain) * frontend.db_per_unit
+    assert len(gained_db) > 10
+    # Narrow filters that cover no bin of the transform stay on the floor.
+    assert gained_db == pytest.approx(dict.fromkeys(gained_db, 20 * math.log10(2)), rel=0.06)

@@ -71,9 +71,15 @@ class Augmentation(Generic[C, D]):
 
 
 class Augmenter:
-    """Augmentations in the order of their ranks, on both sides of the front-end."""
+    """Augmentations in the order of their ranks, on both sides of the front-end.
 
-    def __init__(self, parts: "Sequence[Augmentation[Any, Any]]") -> None:
+    `left_out` names those that were asked for and do not suit the front-end's features.
+    """
+
+    def __init__(
+        self, parts: "Sequence[Augmentation[Any, Any]]", left_out: Sequence[str] = ()
+    ) -> None:
+        self.left_out = tuple(left_out)
         self.parts = tuple(sorted(parts, key=lambda part: part.rank))
 
     def waveform(self, batch: Batch, generator: Generator) -> Batch:

@@ -43,15 +43,27 @@ class PartHelp:
     options: tuple[OptionHelp, ...]
 
 
-def build_augmenter(section: Mapping[str, Any]) -> "Augmenter":
+def build_augmenter(section: Mapping[str, Any], *, db_per_unit: float | None = 1.0) -> "Augmenter":
     """Build the augmentations that an `augment` section asks for.
+
+    `db_per_unit` is what 1 in the features is in dB. A part that changes levels in the features
+    and is not told otherwise goes by it, and is left out where it is None: see
+    `Augmenter.left_out`.
 
     Raises `ConfigError` naming the nearest key for an unknown preset, part or option, and for
     values that break a rule; every mistake in the options is reported at once.
     """
     from auricle.augment.base import Augmenter
 
-    return Augmenter([AUGMENTATIONS[name](config) for name, config in _parts(section).items()])
+    parts, left_out = [], []
+    for name, config in _parts(section).items():
+        if getattr(config, "db_per_unit", 1.0) is None:
+            if db_per_unit is None:
+                left_out.append(name)
+                continue
+            config = config.model_copy(update={"db_per_unit": db_per_unit})
+        parts.append(AUGMENTATIONS[name](config))
+    return Augmenter(parts, left_out)
 
 
 def resolved_section(section: Mapping[str, Any]) -> dict[str, Any]:

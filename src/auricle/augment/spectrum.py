@@ -29,8 +29,11 @@ class FilterAugmentConfig(AugmentationConfig):
     max_db: float = Field(6.0, description="highest gain (dB)")
     min_bands: int = Field(3, ge=1, description="fewest bands")
     max_bands: int = Field(6, ge=1, description="most bands")
-    db_per_unit: float = Field(
-        1.0, gt=0, description="what 1 in the features is in dB; 4.343 for a natural logarithm"
+    db_per_unit: float | None = Field(
+        None,
+        gt=0,
+        description="what 1 in the features is in dB; 4.343 for a natural logarithm; null: what "
+        "the front-end says, and no filter where its features have no such unit",
     )
 
     @model_validator(mode="after")
@@ -78,7 +81,7 @@ class FilterAugment(Augmentation[FilterAugmentConfig, DrawnFilter]):
         """Add the curve to the features."""
         values = features_of(batch).values
         rows = parameters.rows.to(values.device)
-        gain = parameters.gain_db.to(values.device) / self.config.db_per_unit
+        gain = parameters.gain_db.to(values.device) / (self.config.db_per_unit or 1.0)
         return with_feature_rows(batch, rows, values[rows] + along(gain, values, -2))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset
 from auricle.frontends.fbank import Fbank, FbankConfig
-from auricle.frontends.normalise import own_frames
+from auricle.frontends.normalise import DB_PER_NEPER, own_frames
 from auricle.tensors import Features
 
 
@@ -51,6 +51,7 @@ class AstFbank(FrontEnd):
         self.shortest_samples = self.fbank.shortest_samples
         self.fixed_frames = config.frames
         self.frames, self.mean, self.std = config.frames, config.mean, config.std
+        self.db_per_unit = 2 * config.std * DB_PER_NEPER
 
     def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
         """Turn `(batch, time)` waveforms in [-1, 1] into `(batch, n_mels, frames)`.

@@ -29,10 +29,11 @@ class FrontEnd(nn.Module):
     A front-end states `sample_rate` (Hz), `bins` (rows of its features), `frame_period_s`
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
     takes), `frame_count(samples)`, `fixed_frames` (the count that every waveform gives; None:
-    longer waveforms give more), `channels` (of images; None for features without that axis) and
-    `padding_safe` (whether the zeros behind a shorter clip of a batch leave that clip's own frames
-    alone). `for_export` gives an equal module whose Fourier
-    transform is a convolution, which every inference engine loads.
+    longer waveforms give more), `channels` (of images; None for features without that axis),
+    `db_per_unit` (what 1 in its features is in dB; None: they are no logarithms, or each clip has
+    its own unit) and `padding_safe` (whether the zeros behind a shorter clip of a batch leave that
+    clip's own frames alone). `for_export` gives an equal module whose Fourier transform is a
+    convolution, which every inference engine loads.
 
     Its constants follow from its configuration and stand in no state dict. One that `learns` holds
     parameters too: they are saved with the classifier, trained unless it freezes them (it keeps
@@ -46,6 +47,7 @@ class FrontEnd(nn.Module):
     shortest_samples: int
     fixed_frames: int | None = None
     channels: int | None = None
+    db_per_unit: float | None = None
     padding_safe: bool = False
     learns: bool = False
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
 from auricle.frontends.melscale import check_band, kaldi_filters
-from auricle.frontends.normalise import NormalisedConfig
+from auricle.frontends.normalise import DB_PER_NEPER, NormalisedConfig, unit_behind
 from auricle.frontends.spectral import SpectralFrontEnd
 from auricle.frontends.windows import make_window
 
@@ -82,6 +82,7 @@ class EfficientATMel(SpectralFrontEnd):
             padding=(half - 1, half),  # net of the sample that the pre-emphasis takes
         )
         self.reach = half
+        self.db_per_unit = unit_behind(config, 5 * DB_PER_NEPER)
         # A reflection needs more samples than it adds, and pre-emphasis takes one.
         self.shortest_samples = half + 2
 

@@ -19,6 +19,7 @@ from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset, in_
 from auricle.frontends.logmel import LogMel, LogMelConfig
 from auricle.frontends.mel import Mel, MelConfig
 from auricle.frontends.melscale import MelNorm, MelScale
+from auricle.frontends.normalise import unit_behind
 from auricle.frontends.stft import MelBinsConfig, StftFrontEnd
 from auricle.tensors import Features
 
@@ -90,6 +91,8 @@ class Image(FrontEnd):
         self.shortest_samples = self.spectrum.shortest_samples
         self.resize: Resize = config.resize
         self.contrast = config.contrast
+        logarithmic = config.values == "db" and config.contrast == "none"
+        self.db_per_unit = unit_behind(config, 1.0) if logarithmic else None
         rows = resize_weights(config.n_mels, config.height, config.resize)
         self.register_buffer("rows", rows, persistent=False)
 

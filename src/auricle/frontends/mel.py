@@ -23,6 +23,7 @@ class Mel(StftFrontEnd):
 
     def __init__(self, config: MelConfig) -> None:
         super().__init__(config, config.filters(), power=config.power)
+        self.db_per_unit = None
 
 
 FRONTENDS.add("mel", FrontEndPreset(Mel, MelConfig()))

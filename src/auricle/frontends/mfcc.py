@@ -50,6 +50,7 @@ class Mfcc(StftFrontEnd):
 
     def __init__(self, config: MfccConfig) -> None:
         super().__init__(config, config.filters(), bins=config.n_mfcc)
+        self.db_per_unit = None
         self.log = config.log
         self.amin = config.amin
         self.top_db = config.top_db if config.log == "db" else None

@@ -1,5 +1,6 @@
 """Normalisation of features: by each clip's own statistics, or by those of a data set."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -54,6 +55,19 @@ class NormalisedConfig(FrontEndConfig):
         if std is not None and min(std, default=0.0) <= 0:
             raise ValueError("dataset_std must hold numbers above 0")
         return self
+
+
+DB_PER_NEPER = 10 / math.log(10)
+"""What 1 in the natural logarithm of a power is in dB."""
+
+
+def unit_behind(config: NormalisedConfig, db_per_unit: float) -> float | None:
+    """Return what 1 in features is in dB behind the normalisation, before which it is so much."""
+    if config.normalise in ("none", "clip_mean"):
+        return db_per_unit
+    if config.normalise == "dataset" and config.dataset_std is not None:
+        return db_per_unit * config.dataset_std[0]
+    return None
 
 
 class Normaliser(nn.Module):

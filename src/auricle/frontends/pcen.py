@@ -60,6 +60,7 @@ class Pcen(StftFrontEnd):
 
     def __init__(self, config: PcenConfig) -> None:
         super().__init__(config, config.filters(), power=config.power)
+        self.db_per_unit = None
         self.window *= config.waveform_scale
         self.gain, self.bias, self.root = config.gain, config.bias, config.root
         self.eps = config.eps

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from auricle.core.errors import AudioError, ConfigError
 from auricle.frontends.base import FrontEnd, in_fp32
-from auricle.frontends.normalise import NormalisedConfig, Normaliser
+from auricle.frontends.normalise import NormalisedConfig, Normaliser, unit_behind
 from auricle.tensors import Features
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -29,7 +29,8 @@ class SpectralFrontEnd(FrontEnd):
     puts before and behind a waveform; `power` is 2 for a power spectrum and 1 for magnitudes;
     `bins` are the rows of the finished features where they are not the filters'. Two equal
     computations exist: a real FFT, and after `for_export` a convolution whose kernels are made by
-    sending the unit impulses through the very same `shape`.
+    sending the unit impulses through the very same `shape`. The features are taken for decibels:
+    others say their `db_per_unit`.
     """
 
     window: Tensor
@@ -72,6 +73,7 @@ class SpectralFrontEnd(FrontEnd):
         self.register_buffer("filters", band, persistent=False)
         self.register_buffer("kernels", None, persistent=False)
         self.normaliser = Normaliser(config, self.bins)
+        self.db_per_unit = unit_behind(config, 1.0)
 
     def pad(self, waveforms: Tensor) -> Tensor:
         """Put `padding` samples before and behind `(batch, time)` waveforms."""

@@ -29,6 +29,7 @@ class Spectrogram(StftFrontEnd):
 
     def __init__(self, config: SpectrogramConfig) -> None:
         super().__init__(config, None, power=config.power)
+        self.db_per_unit = None
 
 
 FRONTENDS.add("spectrogram", FrontEndPreset(Spectrogram, SpectrogramConfig()))
