@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,7 +29,7 @@ class CamPlusPlusConfig(PooledConfig):
 
     head_channels: int = Field(default=32, ge=1, description="channels of the 2-d head")
     channels: int = Field(default=128, ge=1, description="channels of the first 1-d layer")
-    layers: tuple[int, ...] = Field(
+    layers: tuple[PositiveInt, ...] = Field(
         default=(12, 24, 16), min_length=1, description="layers of each dense block"
     )
     growth: int = Field(default=32, ge=1, description="channels that each dense layer adds")
@@ -270,9 +270,8 @@ class CamPlusPlus(SoundModel):
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`."""
-        x = features.values[..., None].permute(
-            0, 3, 1, 2
-        )  # (batch, 1, bins, frames), channels-last
+        # (batch, 1, bins, frames), channels-last
+        x = features.values[..., None].permute(0, 3, 1, 2)
         embedding = self.xvector(self.head(x)).float()
         scores = None if self.fc is None else self.fc(embedding).float()
         return Output(scores, embedding=embedding)

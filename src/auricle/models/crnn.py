@@ -11,7 +11,7 @@ each clip's features to 0 ... 1 before them.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,12 +29,12 @@ Activation = Literal["glu", "relu"]
 class CrnnConfig(ModelConfig):
     """Settings of `Crnn`: the baseline's by default."""
 
-    channels: tuple[int, ...] = Field(
+    channels: tuple[PositiveInt, ...] = Field(
         default=(16, 32, 64, 128, 128, 128, 128),
         min_length=1,
         description="channels of each convolution",
     )
-    pools: tuple[tuple[int, int], ...] = Field(
+    pools: tuple[tuple[PositiveInt, PositiveInt], ...] = Field(
         default=((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2)),
         description="frames and bins that are averaged behind each convolution",
     )
@@ -71,8 +71,6 @@ class CrnnConfig(ModelConfig):
                 "need as many pools as channels (one pair of frames and bins a convolution), got "
                 f"{len(self.pools)} and {len(self.channels)}: change pools or channels"
             )
-        if min(min(pair) for pair in self.pools) < 1:
-            raise ValueError("pools must hold numbers of at least 1")
         return self
 
 
@@ -208,7 +206,7 @@ class Crnn(SoundModel):
 _SOURCE = "Turpault et al. 2019; DESED_task c6bcb45, recipes/dcase2023_task4_baseline"
 
 MODELS.add("crnn", ModelPreset(Crnn, CrnnConfig(), "logmel_16k_desed", _SOURCE, clip_s=10.0))
-for _pooling in ("class_attention", "linear_softmax", "max"):
+for _pooling in ("class_attention", "max"):
     MODELS.add(
         f"crnn_{_pooling}_tiny",
         ModelPreset(

@@ -10,7 +10,7 @@ here) and macls (the same with a classifier), both Apache-2.0. Parameters have t
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +28,7 @@ class ERes2NetConfig(PooledConfig):
     """Settings of `ERes2Net`: those of the base network by default."""
 
     channels: int = Field(default=32, ge=1, description="channels of the first stage")
-    blocks: tuple[int, int, int, int] = Field(
+    blocks: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
         default=(3, 4, 6, 3), description="blocks of each stage"
     )
     expansion: int = Field(
@@ -117,8 +117,6 @@ class Block(nn.Module):
 class _Backbone(SoundModel):
     """What both versions share: stem, four stages, pooling, one or two embedding layers."""
 
-    config: ERes2NetConfig
-
     def __init__(self, config: ERes2NetConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
         self.shortest_frames = 9  # two behind three halvings: a spread needs as many
@@ -166,9 +164,8 @@ class _Backbone(SoundModel):
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
-        x = features.values[..., None].permute(
-            0, 3, 1, 2
-        )  # (batch, 1, bins, frames), channels-last
+        # (batch, 1, bins, frames), channels-last
+        x = features.values[..., None].permute(0, 3, 1, 2)
         x = self.fuse_stages(torch.relu_(self.bn1(self.conv1(x))))
         embedding = self.seg_1(self.pool(x.flatten(1, 2)))
         if self.seg_2 is not None and self.seg_bn_1 is not None:
@@ -196,7 +193,7 @@ class ERes2Net(_Backbone):
         self.fuse_mode1234 = Fusion(widths[3])
 
     def fuse_stages(self, x: Tensor) -> Tensor:
-        """Run the four stages; add up their fusion from the first to the last."""
+        """Run the four stages; fuse each but the first with what came before."""
         x = self.run_stage(1, x)
         fused = x
         fusions = (self.fuse_mode12, self.fuse_mode123, self.fuse_mode1234)
