@@ -186,9 +186,14 @@ def _prepare_job(setting: _Setting, *, resume: bool) -> tuple[Job, Position]:
     config, accelerator = setting.config.train, setting.accelerator
     classifier = _placed(setting.classifier, accelerator.device)
     autocast = autocast_dtype(config.precision, accelerator.device)
+    augmenter = build_augmenter(setting.config.augment, db_per_unit=classifier.frontend.db_per_unit)
+    for part in augmenter.left_out:
+        setting.reporter.say(
+            f"augment: {part} is left out: 1 in these features is no fixed number of dB"
+        )
     step_module = TrainingStep(
         classifier,
-        build_augmenter(setting.config.augment),
+        augmenter,
         multi_label=setting.manifest.multi_label,
         label_smoothing=config.label_smoothing,
         autocast=autocast,
