@@ -49,7 +49,7 @@ def test_contrast(build, features_of):
     standard = features_of(build("image_16k"), sound)
     assert standard[0].mean().abs() < 1e-4
     assert standard[0].square().mean() == pytest.approx(1, abs=1e-3)
-    assert torch.equal(standard[1], torch.zeros_like(standard[1]))  # silence has no contrast
+    assert standard[1].abs().max() < 0.01  # silence has no contrast
     louder = features_of(build("image_16k"), 2 * sound)
     torch.testing.assert_close(louder, standard, atol=1e-3, rtol=0)
     unit = features_of(build("image_16k", contrast="unit"), sound)

@@ -25,7 +25,8 @@ from auricle.tensors import Features
 
 Resize = Literal["average", "bilinear"]
 MOST_PIXELS = 4096  # along one side
-_EPSILON = 1e-5
+_ROUNDING = 1e-4  # relative to the largest value; a hundredth of a dB in silence
+_TINY = 1e-20
 
 
 class ImageConfig(MelBinsConfig):
@@ -131,12 +132,14 @@ class Image(FrontEnd):
     def _contrasted(self, picture: Tensor) -> Tensor:
         if self.contrast == "none":
             return picture
+        # A picture without contrast must not show its rounding.
+        least = (_ROUNDING * picture.abs().amax((1, 2), keepdim=True)).clamp(min=_TINY)
         if self.contrast == "unit":
             low, high = picture.amin((1, 2), keepdim=True), picture.amax((1, 2), keepdim=True)
-            return (picture - low) / (high - low).clamp(min=_EPSILON)
+            return (picture - low) / torch.maximum(high - low, least)
         centred = picture - picture.mean((1, 2), keepdim=True)
         deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
-        return centred / deviation.clamp(min=_EPSILON)
+        return centred / torch.maximum(deviation, least)
 
 
 def resize_weights(
