@@ -72,7 +72,7 @@ def test_a_misspelt_key_is_named(config_text: Callable[..., str]) -> None:
     ("changes", "complaint"),
     [
         ({"labels": ("a", "a")}, "labels must differ"),
-        ({"labels": ()}, "labels"),
+        ({"labels": (), "activation": "sigmoid"}, "labels must name a class"),
         ({"thresholds": {"barking": 0.5}}, "do not exist: .*barking"),
         ({"hop_s": 2.0}, "would never be scored"),
         ({"sample_rate": 0}, "sample_rate"),

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+MOST_NAMES = 20
+"""How many known names a message lists."""
+
+
 class AuricleError(Exception):
     """What keeps a command from its result, and the user can mend.
 
@@ -71,5 +75,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """Build the error for a `name` that is none of the `known` ones of its `kind`."""
     known = sorted(known)
     guess = nearest(name, known)
-    hint = f"did you mean '{guess}'?" if guess else f"known: {', '.join(known)}."
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    some = f"known: {', '.join(known[:MOST_NAMES])}{more}."
+    hint = f"did you mean '{guess}'?" if guess else some
     return UnknownName(f"unknown {kind} '{name}'; {hint}")

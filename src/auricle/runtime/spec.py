@@ -34,7 +34,7 @@ class EventSpec(Config):
 class ClassifierSpec(Config):
     """The contract between a trained network and its answers.
 
-    `labels` in the order of the scores; `sample_rate` in Hz; `window_s` the longest stretch the
+    `labels` in the order of the scores (none for an embedding network); `sample_rate` in Hz; `window_s` the longest stretch the
     network sees at once and `hop_s` the step between windows of a longer recording, in seconds;
     `shortest_samples` what a shorter clip is padded to, and `length_multiple_samples` what every
     window's length is padded up to a multiple of; `padding_safe` whether windows of different
@@ -48,7 +48,7 @@ class ClassifierSpec(Config):
     events. `frame_period_s` is the time between frame scores (None: the network has none).
     """
 
-    labels: tuple[str, ...] = Field(min_length=1)
+    labels: tuple[str, ...]
     sample_rate: int = Field(gt=0)
     window_s: float = Field(gt=0)
     hop_s: float = Field(gt=0)
@@ -70,6 +70,12 @@ class ClassifierSpec(Config):
         if len(set(labels)) != len(labels):
             raise ValueError("labels must differ from one another")
         return labels
+
+    @model_validator(mode="after")
+    def _scores_have_labels(self) -> "ClassifierSpec":
+        if not self.labels and self.activation != "none":
+            raise ValueError("labels must name a class (activation none: an embedding network)")
+        return self
 
     @model_validator(mode="after")
     def _windows_leave_no_gap(self) -> "ClassifierSpec":
