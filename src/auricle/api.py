@@ -42,45 +42,73 @@ def load(
     hop_s: float | None = None,
     allow_truncated: bool = False,
     precision: Literal["fp32", "bf16", "auto"] = "fp32",
+    model: str | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    reporter: Reporter | None = None,
 ) -> "Predictor":
-    """Load a trained classifier from a run folder, an artifact folder or an `.onnx` file.
+    """Load a classifier: a run or artifact folder, an `.onnx` file, a published checkpoint.
 
-    A folder is run with torch; where torch is not installed, its `model.onnx` is used. `hop_s`
-    (seconds between windows of longer sounds) takes the place of the classifier's own. `precision`
-    is that of the network with torch: `bf16` halves the time where the processor computes in it
-    and moves probabilities by about a thousandth; `auto` takes it there.
-    Raises `ArtifactError`, `MissingExtra`.
+    A published checkpoint is a name (`panns/cnn14`, fetched once), a file or folder of another
+    program, or `owner/name` on the Hugging Face hub; `model` says which network a file is of where
+    it does not say so itself, `labels` its classes in their order (a list, or a text file of one a
+    line). A folder is run with torch; where torch is not installed, its `model.onnx` is used.
+    `hop_s` (seconds between windows of longer sounds) takes the place of the classifier's own.
+    `precision` is that of the network with torch: `bf16` halves the time where the processor
+    computes in it and moves probabilities by about a thousandth; `auto` takes it there. An
+    embedding network can only `embed`.
+    Raises `ArtifactError`, `ConfigError`, `MissingExtra`.
     """
     from auricle.runtime import Predictor
 
-    predictor = _open(Path(source), device, precision)
+    if model is None and labels is None and _is_onnx(Path(source)):
+        predictor = _open_onnx(Path(source), device, precision)
+    else:
+        predictor = _open(source, device, precision, model=model, labels=labels, reporter=reporter)
     spec = predictor.spec
     if hop_s is not None:
         spec = validate(type(spec), {**spec.model_dump(), "hop_s": hop_s})
     return Predictor(predictor.engine, spec, batch_size=batch_size, allow_truncated=allow_truncated)
 
 
-def _open(path: Path, device: str, precision: "Precision") -> "Predictor":
+def _is_onnx(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix == ".onnx"
+    return not _has_torch() and (path / "model.onnx").is_file()
+
+
+def _has_torch() -> bool:
+    return all(find_spec(module) is not None for module in ("torch", "safetensors"))
+
+
+def _open(
+    source: str | Path,
+    device: str,
+    precision: "Precision",
+    *,
+    model: str | None,
+    labels: str | Path | Sequence[str] | None,
+    reporter: Reporter | None,
+) -> "Predictor":
+    if not _has_torch():
+        if not Path(source).exists():
+            raise ArtifactError(f"no classifier at {source}")
+        raise MissingExtra(f"running {source} (it holds no model.onnx)", "train")
+    from auricle.artifact.classifier import TorchEngine
+    from auricle.artifact.published.loading import load_any
+    from auricle.runtime import Predictor
+    from auricle.training.setup import choose_device
+
+    chosen = choose_device(device)
+    labels = Path(labels) if isinstance(labels, (str, Path)) else labels
+    classifier, config = load_any(source, model=model, labels=labels, reporter=reporter)
+    return Predictor(TorchEngine(classifier, chosen, precision), config.spec)
+
+
+def _open_onnx(path: Path, device: str, precision: "Precision") -> "Predictor":
     from auricle.runtime import load_onnx
 
     if path.is_dir():
-        if find_spec("torch") is not None and find_spec("safetensors") is not None:
-            from auricle.artifact.folder import load_artifact
-            from auricle.training.setup import choose_device
-
-            return load_artifact(path, choose_device(device), precision)
-        if (path / "model.onnx").is_file():
-            return load_onnx(path / "model.onnx")
-        raise MissingExtra(f"running {path} (it holds no model.onnx)", "train")
-    if not path.exists():
-        raise ArtifactError(
-            f"no classifier at {path}: give a run folder, an artifact folder or an .onnx file"
-        )
-    if path.suffix != ".onnx":
-        raise ArtifactError(
-            f"{path} is neither a folder nor an .onnx file: checkpoints of other programs are not "
-            "run (nothing in it was executed)"
-        )
+        return load_onnx(path / "model.onnx")
     if device not in ("auto", "cpu"):
         raise ConfigError(f"an ONNX file runs on the processor: --device auto or cpu, not {device}")
     if precision == "bf16":
@@ -92,6 +120,7 @@ def train(
     data: str | Path,
     *,
     model: str | None = None,
+    pretrained: str | Path | None = None,
     frontend: str | None = None,
     epochs: int | None = None,
     max_steps: int | None = None,
@@ -106,12 +135,15 @@ def train(
 ) -> "TrainedRun":
     """Train a classifier on a folder of sounds or a table; return the run.
 
+    `pretrained` is a checkpoint to start from, as `load` takes them: its network and front-end are
+    the default, and its head is replaced where the classes are others.
     `options` are dotted keys of the configuration, such as `{"train.learning_rate": 1e-3}`;
     `config` is a YAML file with any of them. The rest are the short spellings of the command
     line. Raises `ConfigError`, `DataError`, `WriteError`.
     """
     short = {
         "model.name": model,
+        "train.pretrained": None if pretrained is None else str(pretrained),
         "frontend.name": frontend,
         "train.epochs": epochs,
         "train.max_steps": max_steps,
@@ -278,8 +310,10 @@ def _training_of(predictor: "Predictor", model: Path) -> Mapping[str, Any]:
 
     if isinstance(predictor.engine, OnnxEngine):
         text = predictor.engine.config_text or "{}"
-    else:
+    elif (model / "config.json").is_file():
         text = (model / "config.json").read_text(encoding="utf-8")
+    else:  # a published checkpoint
+        return {}
     return parse_artifact_config(text, str(model)).training
 
 
@@ -298,7 +332,7 @@ def draw_picture(folder: Path) -> None:
 
 
 def export(model: str | Path, output: str | Path) -> Path:
-    """Write a run or artifact folder as one ONNX file; return its path.
+    """Write a classifier (see `load`) as one ONNX file; return its path.
 
     The file is checked against the classifier on real clips of the run's manifest, where they
     are still there. Raises `ArtifactError`, `MissingExtra`, `ExportError`.
@@ -307,16 +341,27 @@ def export(model: str | Path, output: str | Path) -> Path:
 
 
 def export_checked(
-    model: str | Path, output: str | Path, examples: Sequence[str | Path] | None = None
+    model: str | Path,
+    output: str | Path,
+    examples: Sequence[str | Path] | None = None,
+    *,
+    network: str | None = None,
+    labels: str | Path | None = None,
+    reporter: Reporter | None = None,
 ) -> "Exported":
-    """Export as `export` does and say how the check went; `examples` are sound files."""
+    """Export as `export` does and say how the check went; `examples` are sound files.
+
+    `network` and `labels` go with a checkpoint of another program, as `model` and `labels` of
+    `load` do.
+    """
     require_torch("ONNX export")
     if Path(output).suffix != ".onnx":
         raise ConfigError(f"the file to write must be called something.onnx, got {output}")
-    from auricle.artifact.folder import load_classifier
     from auricle.artifact.onnx_export import export_onnx
+    from auricle.artifact.published.loading import load_any
 
-    classifier, config = load_classifier(model)
+    names = None if labels is None else Path(labels)
+    classifier, config = load_any(model, model=network, labels=names, reporter=reporter)
     clips = example_clips(model, config.spec.sample_rate, examples)
     return export_onnx(classifier, config, Path(output), clips)
 
@@ -350,22 +395,33 @@ def create_model(
     *,
     bins: int | None = None,
     options: Mapping[str, Any] | None = None,
+    pretrained: str | Path | None = None,
 ) -> "SoundModel":
-    """Return an untrained network by name, a plain torch module from `Features` to `Output`.
+    """Return a network by name, a plain torch module from `Features` to `Output`.
 
     `classes=0` builds no head: the network gives embeddings only. `bins` is the number of feature
     rows (default: that of the model's own front-end); `options` are keys of the model's section.
-    Raises `UnknownName`, `ConfigError`, `MissingExtra`.
+    `pretrained` is a checkpoint of that network (a published name, a file, a folder): its weights
+    are put in, and its head is kept where it scores as many `classes`. Raises `UnknownName`,
+    `ConfigError`, `ArtifactError`, `MissingExtra`.
     """
     require_torch("a network")
+    from auricle.artifact.imagenet import load_imagenet
     from auricle.artifact.parts import build_frontend, build_model
     from auricle.models import MODELS
 
     if classes < 0:
         raise ConfigError(f"classes must be 0 (no head) or more, got {classes}")
+    section = {"name": name, **nest(options or {})}
+    if pretrained is not None:
+        from auricle.artifact.published.loading import create_pretrained
+
+        return create_pretrained(section, classes, pretrained, bins=bins)
     if bins is None:
         bins = build_frontend({"name": MODELS[name].frontend}).bins
-    return build_model({"name": name, **nest(options or {})}, bins=bins, classes=classes)
+    model = build_model(section, bins=bins, classes=classes)
+    load_imagenet(model)
+    return model
 
 
 def require_torch(what: str) -> None:

@@ -3,7 +3,7 @@
 import copy
 import logging
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -120,8 +120,15 @@ def _largest_difference(
     clips = [shortest, *examples]
     ours = Predictor(TorchEngine(classifier), config.spec)
     theirs = Predictor(OnnxEngine(path), config.spec)
-    pairs = zip(ours.score_many(clips), theirs.score_many(clips), strict=True)
+    pairs = zip(_answers(ours, clips), _answers(theirs, clips), strict=True)
     return max(_difference(a, b) for a, b in pairs)
+
+
+def _answers(predictor: Predictor, clips: Sequence[Waveform]) -> Iterator[FloatArray]:
+    """Yield what the network says of each clip: probabilities, or a vector where it has no head."""
+    if predictor.labels:
+        return predictor.score_many(clips)
+    return (predictor.embed(clip) for clip in clips)
 
 
 def _difference(ours: FloatArray, theirs: FloatArray) -> float:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import AS_IT_IS, HearFlags, check_output, emit
+from auricle.cli.files import AS_IT_IS, AS_IT_SAYS, CheckpointFlags, HearFlags, check_output, emit
 
 
 def detect(
@@ -13,6 +13,7 @@ def detect(
     min_gap_s: float | None = None,
     min_length_s: float | None = None,
     output: Path | None = None,
+    checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: HearFlags = AS_IT_IS,
 ) -> int:
     """Say when what is heard: events with onset and offset in seconds.
@@ -20,7 +21,7 @@ def detect(
     Parameters
     ----------
     model
-        Run folder, artifact folder or .onnx file.
+        Run folder, artifact folder, .onnx file or published checkpoint (panns/cnn14, a file).
     files
         Sound files, folders, globs.
     threshold
@@ -33,7 +34,7 @@ def detect(
         Write rows filename,onset,offset,event_label,score to .csv, .tsv, .jsonl or .parquet.
     """
     check_output(output)
-    hearing = how.start(model, files)
+    hearing = how.start(model, files, checkpoint)
     classifier = hearing.classifier
     if not classifier.has_frame_scores:
         hearing.reporter.say(

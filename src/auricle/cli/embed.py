@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import AS_IT_IS, HearFlags, check_output
+from auricle.cli.files import AS_IT_IS, AS_IT_SAYS, CheckpointFlags, HearFlags, check_output
 from auricle.cli.outcome import say_next
 
 
@@ -11,6 +11,7 @@ def embed(
     /,
     *files: str,
     output: Path,
+    checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: HearFlags = AS_IT_IS,
 ) -> int:
     """Turn sound files into vectors: one row a window.
@@ -18,7 +19,7 @@ def embed(
     Parameters
     ----------
     model
-        Run folder, artifact folder or .onnx file.
+        Run folder, artifact folder, .onnx file or published checkpoint (panns/cnn14, a file).
     files
         Sound files, folders, globs.
     output
@@ -31,7 +32,7 @@ def embed(
     from auricle.data import write_table
 
     check_output(output, ".npz")
-    hearing = how.start(model, files)
+    hearing = how.start(model, files, checkpoint)
     names: list[str] = []
     vectors: list[np.ndarray] = []
     for path in hearing.progress("embedding", hearing.paths):

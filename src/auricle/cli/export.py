@@ -2,17 +2,24 @@
 
 from pathlib import Path
 
-from auricle.cli.files import check_folder
-from auricle.cli.outcome import say_next
+from auricle.cli.files import AS_IT_SAYS, CheckpointFlags, check_folder
+from auricle.cli.outcome import say_next, start_reporter
 
 
-def export(model: Path, output: Path, /, *, examples: list[Path] | None = None) -> int:
+def export(
+    model: Path,
+    output: Path,
+    /,
+    *,
+    examples: list[Path] | None = None,
+    checkpoint: CheckpointFlags = AS_IT_SAYS,
+) -> int:
     """Write a trained classifier as one ONNX file with its preprocessing inside.
 
     Parameters
     ----------
     model
-        Run folder or artifact folder.
+        Run folder, artifact folder or published checkpoint (panns/cnn14, a file).
     output
         The .onnx file to write.
     examples
@@ -22,7 +29,14 @@ def export(model: Path, output: Path, /, *, examples: list[Path] | None = None) 
 
     check_folder(output.parent)
 
-    checked = export_checked(model, output, examples=examples)
+    checked = export_checked(
+        model,
+        output,
+        examples=examples,
+        network=checkpoint.network,
+        labels=checkpoint.labels,
+        reporter=start_reporter(quiet=False),
+    )
     megabytes = checked.path.stat().st_size / 1e6
     compared = f"{checked.clips} real clips" if checked.clips else "noise (no real clip was found)"
     say_next(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 
@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from auricle.runtime import Predictor
 
 T = TypeVar("T")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CheckpointFlags:
+    """What the checkpoint of another program does not say itself.
+
+    Parameters
+    ----------
+    network
+        Network that a checkpoint file is of, where it cannot be told (see `auricle models`).
+    labels
+        Text file with the classes of a checkpoint that does not name them, one a line.
+    """
+
+    network: Annotated[str | None, Parameter(name="--model")] = None
+    labels: Path | None = None
+
+
+AS_IT_SAYS = CheckpointFlags()
 
 
 @Parameter(name="*")
@@ -64,7 +84,9 @@ class HearFlags(ScoreFlags):
     hop_s: float | None = None
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
 
-    def start(self, model: Path, files: Sequence[str]) -> "Hearing":
+    def start(
+        self, model: Path, files: Sequence[str], checkpoint: CheckpointFlags = AS_IT_SAYS
+    ) -> "Hearing":
         """Find the files and load the classifier. Raises `ConfigError`, `ArtifactError`."""
         from auricle.api import load
         from auricle.audio import find_audio
@@ -72,6 +94,7 @@ class HearFlags(ScoreFlags):
         if not files:
             raise ConfigError("name at least one sound file, folder or glob after the classifier")
         paths = find_audio(files)
+        reporter = start_reporter(self.quiet)
         classifier = load(
             model,
             device=self.device,
@@ -79,8 +102,10 @@ class HearFlags(ScoreFlags):
             hop_s=self.hop_s,
             allow_truncated=self.allow_truncated,
             precision=self.precision,
+            model=checkpoint.network,
+            labels=checkpoint.labels,
+            reporter=reporter,
         )
-        reporter = start_reporter(self.quiet)
         return Hearing(classifier, paths, reporter, Skips(reporter, len(paths), strict=self.strict))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auricle.cli.files import AS_IT_IS, HearFlags, check_output, emit
+from auricle.cli.files import AS_IT_IS, AS_IT_SAYS, CheckpointFlags, HearFlags, check_output, emit
 
 
 def predict(
@@ -11,6 +11,7 @@ def predict(
     *files: str,
     top_k: int = 3,
     output: Path | None = None,
+    checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: HearFlags = AS_IT_IS,
 ) -> int:
     """Say what is heard in sound files.
@@ -18,7 +19,7 @@ def predict(
     Parameters
     ----------
     model
-        Run folder, artifact folder or .onnx file.
+        Run folder, artifact folder, .onnx file or published checkpoint (panns/cnn14, a file).
     files
         Sound files, folders, globs.
     top_k
@@ -27,7 +28,7 @@ def predict(
         Write rows path,rank,label,score to a .csv, .tsv, .jsonl or .parquet file.
     """
     check_output(output)
-    hearing = how.start(model, files)
+    hearing = how.start(model, files, checkpoint)
     predictions = hearing.classifier.predict_many(
         hearing.paths, top_k=top_k, on_error=hearing.skips.add
     )
