@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from auricle.artifact.classifier import Classifier, autocast_dtype, build_classifier
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
+from auricle.artifact.imagenet import load_imagenet
 from auricle.artifact.parts import build_frontend
 from auricle.artifact.transformers_folder import load_frontend_weights
 from auricle.augment.section import build_augmenter
@@ -117,6 +118,7 @@ def train(
     if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
         with accelerator.main_process_first():  # one of them fetches
             load_frontend_weights(classifier.frontend, reporter=reporter)
+            load_imagenet(classifier.model, reporter=reporter)
     spec = make_spec(classifier, config, manifest.labels, multi_label=manifest.multi_label)
     stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
     config = _with_statistics(config, stores["train"], classifier, accelerator, reporter)
