@@ -41,7 +41,8 @@ def folder(tmp_path):
 
 
 def loaded(source):
-    frontend = build_frontend({"name": "wav2vec2_base", "checkpoint": str(source)})
+    section = {"name": "wav2vec2_base", "checkpoint": str(source)}
+    frontend = build_frontend(resolve_frontend(section))
     load_frontend_weights(frontend)
     return frontend.encoder.state_dict()
 
@@ -125,7 +126,7 @@ def test_a_config_of_something_else_is_refused(folder, tree, message):
 def test_an_encoder_of_another_rate_is_refused(folder):
     (folder / "preprocessor_config.json").write_text(json.dumps({"sampling_rate": 24000}))
     with pytest.raises(ConfigError, match="hears 24000 Hz; encoders of 16000 Hz"):
-        build_frontend({"name": "wav2vec2_base", "checkpoint": str(folder)})
+        resolve_frontend({"name": "wav2vec2_base", "checkpoint": str(folder)})
 
 
 def test_weights_of_another_architecture_are_refused(folder):
@@ -137,10 +138,16 @@ def test_weights_of_another_architecture_are_refused(folder):
 
 def test_dropout_may_differ_from_the_checkpoints(folder):
     section = {"name": "wav2vec2_base", "checkpoint": str(folder)}
-    frontend = build_frontend({**section, "encoder": {"hidden_dropout": 0.0}})
+    frontend = build_frontend(resolve_frontend({**section, "encoder": {"hidden_dropout": 0.0}}))
     assert frontend.described.hidden_dropout == 0
     assert frontend.described.num_hidden_layers == 2
     load_frontend_weights(frontend)
+
+
+def test_building_reads_nothing_but_the_section(folder):
+    """Whoever loads an artifact is led to no other file, whatever its config.json says."""
+    with pytest.raises(ConfigError, match="needs its architecture"):
+        build_frontend({"name": "wav2vec2_base", "checkpoint": str(folder)})
 
 
 def test_incomplete_folders_are_named(folder, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from auricle.artifact.parts import build_frontend
+from auricle.artifact.parts import build_frontend, resolve_frontend
 from auricle.artifact.transformers_folder import load_frontend_weights
 from auricle.core.errors import AudioError, ConfigError, MissingExtra
 from auricle.encoders import TINY
@@ -93,7 +93,7 @@ def test_states_are_those_of_transformers(checkpoint, layers):
     """Alone, and in a padded batch as its own feature extractor prepares it."""
     folder, model, extractor = checkpoint
     section = {"name": preset_for(folder), "checkpoint": str(folder), "layers": layers}
-    frontend = build_frontend(section).eval()
+    frontend = build_frontend(resolve_frontend(section)).eval()
     load_frontend_weights(frontend)
     mask = extractor.return_attention_mask
     if layers == "mix":
@@ -119,14 +119,14 @@ def test_states_are_those_of_transformers(checkpoint, layers):
 def test_a_checkpoint_says_what_it_wants(checkpoint):
     """Architecture, normalisation and mask are read from its own files, and spelled out."""
     folder, model, extractor = checkpoint
-    frontend = build_frontend({"name": "hubert_base", "checkpoint": str(folder)})
+    section = resolve_frontend({"name": "hubert_base", "checkpoint": str(folder)})
+    frontend = build_frontend(section)
     described = frontend.config.encoder
     assert described.model_type == model.config.model_type
     assert described.hidden_size == 16
     assert frontend.config.mask_padding == extractor.return_attention_mask
     if not described.hears_features:
         assert frontend.config.normalise == extractor.do_normalize
-    section = {"name": "hubert_base", **frontend.config.model_dump(mode="json")}
     again = build_frontend({**section, "checkpoint": "nowhere/at-all"})  # nothing is read
     again.load_state_dict(frontend.state_dict())
 
@@ -200,7 +200,7 @@ def test_a_clip_of_less_than_a_frame_in_a_batch_is_nothing(build):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": None}, "needs --frontend.checkpoint"),
+        ({"encoder": None}, "needs its architecture in --frontend.encoder, or"),
         ({"encoder": {"model_type": "whisper"}}, "frontend.encoder.model_type"),
         ({"encoder": {"model_type": "wavlm", "hidden_sise": 3}}, "did you mean.*hidden_size"),
         ({"encoder": {"model_type": "wavlm", "hidden_size": 770}}, "multiple of num_attention"),

@@ -19,15 +19,14 @@ _NOT_BUILT: Mapping[str, Any] = {
     "adapter_attn_dim": None,
     "position_embeddings_type": "relative_key",
 }
-_BY_FEATURES = ("wav2vec2-bert",)
 _SAMPLE_RATE = 16000
 
 
 def with_encoder(section: Tree) -> dict[str, Any]:
     """Fill in the encoder of a front-end section from the checkpoint that it names.
 
-    A section that tells the `model_type` of its encoder describes it wholly, and nothing is read:
-    so an artifact is loaded without its checkpoint. Raises `ArtifactError`, `ConfigError`.
+    A section that tells the `model_type` of its encoder describes it wholly, and nothing is read.
+    Raises `ArtifactError`, `ConfigError`.
     """
     given: Any = section.get("encoder") or {}
     checkpoint = section.get("checkpoint")
@@ -83,7 +82,9 @@ def encoder_of(config: Tree, source: str | Path) -> EncoderConfig:
             )
     known = {name: config[name] for name in FIELDS[kind] if name in config}
     # Files leave out what is the library's default, and w2v-BERT's is the published network.
-    usual = PUBLISHED["facebook/w2v-bert-2.0"].config.model_dump() if kind in _BY_FEATURES else {}
+    usual = (
+        PUBLISHED["facebook/w2v-bert-2.0"].config.model_dump() if kind == "wav2vec2-bert" else {}
+    )
     try:
         return validate(EncoderConfig, {"model_type": kind, **usual, **known})
     except ConfigError as error:

@@ -58,8 +58,8 @@ def filled(config: SelfSupervisedConfig) -> SelfSupervisedConfig:
     encoder = config.encoder or (known and known.config)
     if encoder is None:
         raise ConfigError(
-            "a self-supervised front-end needs --frontend.checkpoint (a hub name or a folder) or "
-            "the architecture in --frontend.encoder"
+            "a self-supervised front-end needs its architecture in --frontend.encoder, or "
+            "--frontend.checkpoint (a hub name or a folder), out of which training reads it"
         )
     normalise, mask = config.normalise, config.mask_padding
     return config.model_copy(
