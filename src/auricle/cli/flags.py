@@ -120,6 +120,9 @@ class RunFlags:
     ----------
     model
         Network, see `auricle models` (key model.name).
+    pretrained
+        Checkpoint to start from: a published name, a file, a folder, owner/name on the hub (key
+        train.pretrained).
     frontend
         Front-end (key frontend.name; default: the model's own).
     epochs
@@ -137,6 +140,7 @@ class RunFlags:
     """
 
     model: str | None = None
+    pretrained: str | None = None
     frontend: str | None = None
     epochs: int | None = None
     max_steps: int | None = None
@@ -149,6 +153,7 @@ class RunFlags:
         """Return all flags given, short and dotted, as dotted keys."""
         short = {
             "model.name": self.model,
+            "train.pretrained": self.pretrained,
             "frontend.name": self.frontend,
             "train.epochs": self.epochs,
             "train.max_steps": self.max_steps,

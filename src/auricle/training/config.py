@@ -49,6 +49,11 @@ class TrainConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 autocast where the processor computes in it"
     )
+    pretrained: str | None = Field(
+        default=None,
+        description="checkpoint to start from: a published name (panns/cnn14), a file, a folder, "
+        "or owner/name on the hub; its network and front-end are the default",
+    )
     seed: int = Field(default=0, ge=0, description="of every draw")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="where to train"

@@ -15,6 +15,7 @@ from auricle.artifact.classifier import Classifier, autocast_dtype, build_classi
 from auricle.artifact.folder import artifact_config, load_weights, save_artifact
 from auricle.artifact.imagenet import load_imagenet
 from auricle.artifact.parts import build_frontend
+from auricle.artifact.published.loading import start_from
 from auricle.artifact.transformers_folder import load_frontend_weights
 from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
@@ -119,6 +120,14 @@ def train(
         with accelerator.main_process_first():  # one of them fetches
             load_frontend_weights(classifier.frontend, reporter=reporter)
             load_imagenet(classifier.model, reporter=reporter)
+            if config.train.pretrained is not None:
+                start_from(
+                    classifier,
+                    config.model,
+                    config.train.pretrained,
+                    labels=manifest.labels,
+                    reporter=reporter,
+                )
     spec = make_spec(classifier, config, manifest.labels, multi_label=manifest.multi_label)
     stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
     config = _with_statistics(config, stores["train"], classifier, accelerator, reporter)

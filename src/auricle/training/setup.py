@@ -7,6 +7,7 @@ import torch
 
 from auricle.artifact.classifier import Classifier
 from auricle.artifact.parts import resolve_frontend, resolve_model
+from auricle.artifact.published.loading import describe_checkpoint, require_same_frontend
 from auricle.augment.section import resolved_section
 from auricle.core.errors import ConfigError, unknown_name
 from auricle.core.types import Label
@@ -19,11 +20,20 @@ def resolve_parts(config: RunConfig) -> RunConfig:
     """Spell out the model, front-end and augmentation sections. Raises `ConfigError`.
 
     The model defaults to the library's small one, the front-end to the model's own, the clip
-    lengths to what suits the model.
+    lengths to what suits the model; of a checkpoint to start from, model and front-end are taken.
+    Raises `ArtifactError` too where that checkpoint cannot be used.
     """
-    model = {"name": DEFAULT_MODEL, **config.model}
+    started = None
+    model, frontend = {"name": DEFAULT_MODEL, **config.model}, dict(config.frontend)
+    if config.train.pretrained is not None:
+        started = describe_checkpoint(config.train.pretrained, model=config.model.get("name"))
+        model = {**started.model, **config.model}
+        if frontend.get("name", started.frontend["name"]) == started.frontend["name"]:
+            frontend = {**started.frontend, **frontend}
     preset = MODELS[model["name"]]
-    frontend = {"name": preset.frontend, **config.frontend}
+    resolved_frontend = resolve_frontend({"name": preset.frontend, **frontend})
+    if started is not None:
+        require_same_frontend(resolved_frontend, started)
     clip_s = config.data.clip_s or preset.clip_s
     data = config.data.model_copy(
         update={"clip_s": clip_s, "eval_clip_s": config.data.eval_clip_s or clip_s}
@@ -32,7 +42,7 @@ def resolve_parts(config: RunConfig) -> RunConfig:
         update={
             "data": data,
             "model": resolve_model(model),
-            "frontend": resolve_frontend(frontend),
+            "frontend": resolved_frontend,
             "augment": resolved_section(config.augment),
         }
     )
