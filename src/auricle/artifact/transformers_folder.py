@@ -1,18 +1,17 @@
 """Checkpoints of the library `transformers`: read into our names, without running anything."""
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from auricle.artifact.encoder_source import encoder_of, heard, read_encoder, read_json
-from auricle.artifact.folder import fill, load_weights
+from auricle.artifact.folder import fill
 from auricle.artifact.hub import hub_file
+from auricle.artifact.published.reading import read_tensors
 from auricle.core.errors import ArtifactError, ConfigError
 from auricle.core.reporting import Reporter
 from auricle.encoders import FIELDS, EncoderConfig
@@ -105,34 +104,19 @@ def load_frontend_weights(frontend: FrontEnd, *, reporter: Reporter | None = Non
 
 
 def read_weights(source: str | Path, *, reporter: Reporter | None = None) -> Weights:
-    """Read the weights of a checkpoint; pickled ones as tensors only. Raises `ArtifactError`."""
+    """Read the weights of a checkpoint, and run nothing that is in it. Raises `ArtifactError`."""
     index = Path(source).expanduser() / "model.safetensors.index.json"
     if index.is_file():
         parts = sorted(set(read_json(source, index.name).get("weight_map", {}).values()))
         return {
             key: value
             for part in parts
-            for key, value in load_weights(index.with_name(Path(part).name)).items()
+            for key, value in read_tensors(index.with_name(Path(part).name)).items()
         }
     path = hub_file(source, ["model.safetensors", "pytorch_model.bin"], reporter=reporter)
     if path is None:
         raise ArtifactError(f"{source} holds neither model.safetensors nor pytorch_model.bin")
-    if path.suffix == ".safetensors":
-        return load_weights(path)
-    return _unpickled(path)
-
-
-def _unpickled(path: Path) -> Weights:
-    try:
-        tree = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ArtifactError(
-            f"{path} holds no plain weights ({' '.join(str(error).split())[:200]}); "
-            "nothing in it was executed"
-        ) from None
-    if not isinstance(tree, Mapping) or not all(isinstance(v, Tensor) for v in tree.values()):
-        raise ArtifactError(f"{path} must hold a state dict: names and tensors")
-    return dict(cast(Mapping[str, Tensor], tree))
+    return read_tensors(path)
 
 
 def _sorted_out(weights: Weights) -> tuple[Weights, tuple[str, ...]]:
