@@ -24,6 +24,7 @@ from auricle.runtime.spec import ArtifactConfig
 
 OPSET = 18
 TOLERANCE = 1e-4
+MOST_BYTES = 2**31 - 1  # of a file of protobuf
 
 
 class ExportError(AuricleError):
@@ -73,6 +74,7 @@ def export_onnx(
     """
     if find_spec("onnx") is None or find_spec("onnxscript") is None:
         raise MissingExtra("ONNX export", "train")
+    _refuse_too_large(classifier, path)
     # A copy: the caller's network may be in training on another device.
     model = copy.deepcopy(classifier.model).cpu()
     graph = _Graph(Classifier(classifier.frontend.for_export().cpu(), model)).eval()
@@ -85,6 +87,18 @@ def export_onnx(
                 f"(allowed: {TOLERANCE:.0e}); it was not written to {path}"
             )
     return Exported(Path(path), difference, len(examples))
+
+
+def _refuse_too_large(classifier: Classifier, path: str | Path) -> None:
+    weights = sum(
+        value.numel() * value.element_size() for value in classifier.state_dict().values()
+    )
+    if weights > MOST_BYTES:
+        raise ExportError(
+            f"an ONNX file holds at most {MOST_BYTES / 1e9:.1f} GB and the weights have "
+            f"{weights / 1e9:.1f} GB; {path} was not written. Run the folder itself, or train with "
+            "a smaller network or front-end"
+        )
 
 
 def _write(graph: _Graph, shortest: int, config: ArtifactConfig, path: Path) -> None:
