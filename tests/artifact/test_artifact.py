@@ -17,7 +17,6 @@ from auricle.artifact.folder import (
     save_artifact,
 )
 from auricle.artifact.onnx_export import ExportError, export_onnx
-from auricle.artifact.summary import summarise
 from auricle.core.errors import ArtifactError
 from auricle.core.types import Waveform
 from auricle.models import MODELS
@@ -129,6 +128,14 @@ def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_that_no_file_could_hold_is_refused(tmp_path, monkeypatch):
+    classifier, config = make()
+    monkeypatch.setattr("auricle.artifact.onnx_export.MOST_BYTES", 1000)
+    with pytest.raises(ExportError, match=r"at most 0\.0 GB.*not written\. Run the folder itself"):
+        export_onnx(classifier, config, tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 class Bomb:
     def __init__(self, path):
         self.path = path
@@ -187,15 +194,3 @@ def test_weights_with_other_keys_are_refused(saved):
     save_file(weights, str(saved / "model.safetensors"))
     with pytest.raises(ArtifactError, match=r"missing model\.head\.bias; unexpected stranger"):
         load_artifact(saved)
-
-
-def test_the_summary_counts_what_paper_and_pencil_count():
-    classifier, _ = make()
-    summary = summarise(classifier, 1.0)
-    parameters = sum(p.numel() for p in classifier.parameters())
-    assert summary.parameters == parameters == sum(layer.parameters for layer in summary.layers)
-    stem = summary.layers[1]
-    assert stem.kind == "Conv2d"
-    frames, bins = classifier.frontend.frame_count(8000), classifier.frontend.bins
-    assert stem.output_shape == (1, 4, -(-bins // 2), -(-frames // 2))
-    assert stem.multiply_adds == 4 * 9 * -(-bins // 2) * -(-frames // 2)

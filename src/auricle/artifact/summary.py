@@ -1,38 +1,35 @@
 """What a network is made of: layers, output shapes, parameters, multiply-adds, memory."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 
 from auricle.artifact.classifier import Classifier
+from auricle.artifact.receptive import View, receptive_field
+from auricle.artifact.tracing import Trace, Work, on_meta, trace
 from auricle.core.units import seconds_to_samples
-from auricle.tensors import Features
 
 BYTES_PER_VALUE = 4
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One leaf module at work on one clip."""
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    multiply_adds: int
+LONGER_S = 16.0
+"""How much longer the second clip is: a multiple of the steps of all the field's networks."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A classifier on one clip of `seconds`; memory counts weights and activations in fp32."""
+    """A classifier on one clip of `seconds`.
 
-    layers: tuple[Layer, ...]
+    `layers` are the modules that do something by themselves, in the order in which they end.
+    `view` is what a frame sees before frames are pooled (None: always the whole input, whose
+    length is fixed).
+    """
+
+    layers: tuple[Work, ...]
     seconds: float
     parameters: int
     multiply_adds: int
     activation_bytes: int
+    view: View | None
 
     @property
     def weights_mb(self) -> float:
@@ -41,74 +38,40 @@ class Summary:
 
     @property
     def activations_mb(self) -> float:
-        """All activations of one clip that training keeps, MB."""
+        """All results of layers for one clip in fp32, of which training keeps most, MB."""
         return self.activation_bytes / 1e6
 
 
 def summarise(classifier: Classifier, seconds: float) -> Summary:
-    """Run features of one clip of `seconds` through the network and count.
+    """Count what a classifier does with one clip of `seconds`, or of the shortest it takes.
 
-    Multiply-adds are those of convolutions, linear and recurrent layers of the network, one for
-    each multiplication with its addition; the front-end is not counted, as is usual. A network on
-    the meta device costs nothing to count.
+    Multiply-adds are those of convolutions and matrix products, one for each multiplication with
+    its addition. A front-end is counted where it has parameters, else left out, as is usual.
+    Nothing is computed: a large network costs no more than a small one.
     """
-    frontend, model = classifier.frontend, classifier.model
-    rate = frontend.sample_rate
+    rate = classifier.frontend.sample_rate
     samples = max(classifier.shortest_samples, seconds_to_samples(seconds, rate))
-    device = next(model.parameters()).device
-    layers: list[Layer] = []
-    handles = [
-        module.register_forward_hook(_recorder(name, layers))
-        for name, module in model.named_modules()
-        if not list(module.children())
-    ]
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            values = torch.zeros(1, *frontend.feature_shape(samples), device=device)
-            frames = torch.full((1,), values.shape[-1], device=device)
-            model(Features(values, frames))
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
+    longer = samples + seconds_to_samples(LONGER_S, rate)
+    heard, heard_longer = _hear(classifier, (samples, longer))
     return Summary(
-        tuple(layers),
+        tuple(
+            work
+            for work in heard.work
+            if work.parameters or work.multiply_adds or work.activation_bytes
+        ),
         samples / rate,
         sum(parameter.numel() for parameter in classifier.parameters()),
-        sum(layer.multiply_adds for layer in layers),
-        sum(math.prod(layer.output_shape) for layer in layers) * BYTES_PER_VALUE,
+        sum(work.multiply_adds for work in heard.work),
+        sum(work.activation_bytes for work in heard.work),
+        receptive_field(heard, heard_longer, LONGER_S),
     )
 
 
-def _recorder(name: str, layers: list[Layer]):
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-        first = output[0] if isinstance(output, tuple) else output
-        if not isinstance(first, Tensor):
-            return
-        # A layer that is called twice has its parameters once.
-        again = any(layer.name == name for layer in layers)
-        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        layers.append(
-            Layer(
-                name,
-                type(module).__name__,
-                tuple(first.shape),
-                0 if again else own,
-                _multiply_adds(module, inputs[0], first),
-            )
-        )
-
-    return record
-
-
-def _multiply_adds(module: nn.Module, given: Tensor, output: Tensor) -> int:
-    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
-        return output.numel() * module.weight[0].numel()
-    if isinstance(module, nn.Linear):
-        return output.numel() * module.in_features
-    if isinstance(module, (nn.GRU, nn.LSTM)):
-        steps = given.shape[0] * given.shape[1]
-        return steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
-    return 0
+def _hear(classifier: Classifier, lengths: Sequence[int]) -> list[Trace]:
+    """Trace clips' ways through the network, and through a front-end that has parameters."""
+    twin = on_meta(classifier)
+    with torch.device("meta"), torch.no_grad():
+        sounds = [(torch.zeros(1, samples), torch.full((1,), samples)) for samples in lengths]
+        if any(True for _ in twin.frontend.parameters()):
+            return [trace(twin, *sound) for sound in sounds]
+        return [trace(twin.model, twin.frontend(*sound)) for sound in sounds]
