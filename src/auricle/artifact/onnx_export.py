@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,8 +123,22 @@ def _write(graph: _Graph, shortest: int, config: ArtifactConfig, path: Path) -> 
             verbose=False,
         )
     assert program is not None  # dynamo=True always returns a program
+    _rename_namesakes(program.model.graph)
     program.model.metadata_props[METADATA_KEY] = config_text(config)
     program.save(str(path), external_data=False)
+
+
+def _rename_namesakes(graph: Any) -> None:
+    """Give values within a graph another name where they have that of an output.
+
+    A layer's result is named after its operator, so that a network with an `nn.Embedding` has two
+    values `embedding`.
+    """
+    outputs = {value.name: value for value in graph.outputs}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in outputs and value is not outputs[value.name]:
+                value.name = f"{value.name}/within"
 
 
 def _largest_difference(
