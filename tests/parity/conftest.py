@@ -79,6 +79,14 @@ class Golden:
         module.load_state_dict(values, strict=True, assign=True)
         module.eval()
 
+    def published(self) -> dict[str, Tensor]:
+        """The state dict as its authors would have saved it: their keys, in their order."""
+        values = {}
+        for key, shape, _, fill in self.described["state_dict"]:
+            assert fill[0] != "keep", f"{key} must be made by the network"
+            values[key], _ = filled(key, tuple(shape), *fill)
+        return values
+
     def close(self, ours: Tensor, reference: Array, *, relative: float = 1e-4) -> None:
         """Compare logits or embeddings: equal up to `relative` of the largest value."""
         assert tuple(ours.shape) == reference.shape
@@ -134,6 +142,12 @@ def golden(request: pytest.FixtureRequest, parity: Path) -> Golden:
     """One entry of the module's `FAMILY`."""
     assert request.param is not None, f"no entry of this family in {parity}"
     return Golden(request.param)
+
+
+@pytest.fixture
+def entry(parity: Path) -> Callable[[str], Golden]:
+    """An entry of the folder by its name, such as `panns.Cnn10`."""
+    return lambda name: Golden(parity / f"{name}.json")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

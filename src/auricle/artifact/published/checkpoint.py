@@ -21,7 +21,6 @@ from auricle.core.config import Tree
 from auricle.core.errors import ArtifactError, ConfigError, nearest, unknown_name
 from auricle.core.reporting import Reporter
 from auricle.core.types import Label
-from auricle.models import MODELS
 from auricle.runtime.spec import ArtifactConfig, Normalise, parse_artifact_config
 
 MACLS = {
@@ -29,9 +28,9 @@ MACLS = {
     "ERes2Net": ("eres2net",),
     "ERes2NetV2": ("eres2netv2_macls",),
     "EcapaTdnn": ("ecapa_tdnn",),
-    "PANNS_CNN6": ("cnn6_macls",),
-    "PANNS_CNN10": ("cnn10_macls",),
-    "PANNS_CNN14": ("cnn14_macls",),
+    "PANNS_CNN6": ("macls_cnn6",),
+    "PANNS_CNN10": ("macls_cnn10",),
+    "PANNS_CNN14": ("macls_cnn14",),
     "Res2Net": ("res2net",),
     "ResNetSE": ("resnet_se",),
     "TDNN": ("tdnn",),
@@ -174,7 +173,6 @@ def _of_macls(folder: Path, model: str | None) -> Checkpoint:
     """Open a folder that macls wrote: `model.pth`, and `model.state`, which names the network."""
     path = folder / "model.pth"
     names = MACLS.get(_macls_name(folder) or "") or [name for of in MACLS.values() for name in of]
-    names = [name for name in names if name in MODELS]
     weights = read_tensors(path)
     candidate, classes = recognise(weights, path, name=model, candidates=variants(names))
     return _recognised(

@@ -120,7 +120,8 @@ def recognise(
     `name`, a network or a published checkpoint, settles which; else `candidates`; else the name
     of the file `where`, where it is a published one; else all networks are tried. Keys of
     `SKIPPED` are looked at for the front-end that they belong to. Raises `ArtifactError`, which
-    says what does not fit, and `UnknownName`.
+    says what does not fit, and `UnknownName`. Where networks of one front-end have the same
+    parameters (Cnn14 and its decision levels), the first is taken.
     """
     if name is not None:
         tried = _named(name)
@@ -131,12 +132,13 @@ def recognise(
     heard = [(candidate, n) for candidate, n in found if _hears(weights, candidate)]
     if not heard:
         raise ArtifactError(_explain(own, weights, where, tried, [c for c, _ in found]))
-    by_frontend = {json.dumps(c.frontend, sort_keys=True): c.name for c, _ in reversed(heard)}
+    by_frontend: dict[str, str] = {}
+    for candidate, _ in heard:
+        by_frontend.setdefault(json.dumps(candidate.frontend, sort_keys=True), candidate.name)
     if len(by_frontend) > 1:
-        names = ", ".join(reversed(by_frontend.values()))
         raise ArtifactError(
-            f"{where} fits several networks, which hear differently: {names}. Say which with "
-            "--model"
+            f"{where} fits several networks, which hear differently: "
+            f"{', '.join(by_frontend.values())}. Say which with --model"
         )
     return heard[0]
 
