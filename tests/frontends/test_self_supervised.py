@@ -1,6 +1,8 @@
 """Self-supervised encoders as front-ends, against `transformers` itself on random weights."""
 
 import importlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -212,6 +214,28 @@ def test_a_clip_of_less_than_a_frame_in_a_batch_is_nothing(build):
 def test_settings_that_cannot_work_are_refused(build, options, message):
     with pytest.raises(ConfigError, match=message):
         build("wav2vec2_tiny", **options)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_it_computes_in_the_networks_precision_and_gives_fp32(build, name):
+    frontend = build(name).eval().requires_grad_(False)
+    plain = frontend(*padded(sounds())).values
+    with torch.autocast("cpu", torch.bfloat16):
+        low = frontend(*padded(sounds())).values
+    assert low.dtype == torch.float32
+    assert 0 < (low - plain).abs().max() < 0.1
+
+
+def test_listing_front_ends_and_models_imports_no_library_of_models():
+    code = (
+        "import sys; from auricle.models import MODELS; from auricle.frontends import FRONTENDS; "
+        "print(len(MODELS) + len(FRONTENDS), sorted({'transformers', 'timm'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, _, imported = done.stdout.strip().partition(" ")
+    assert int(count) > 50
+    assert imported == "[]"
 
 
 def test_without_transformers_the_extra_is_named(build, monkeypatch):
