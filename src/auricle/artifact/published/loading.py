@@ -131,6 +131,9 @@ def _names_no_network(source: str | Path) -> bool:
     return path.is_file() or (path.is_dir() and not (path / "config.json").is_file())
 
 
+_NAMED_FIRST = {"name", "sample_rate"}
+
+
 def require_same_frontend(given: Section, checkpoint: Checkpoint) -> None:
     """Raise `ConfigError` where a front-end is not the one that a checkpoint was made with."""
     if not checkpoint.frontend_is_known:
@@ -138,7 +141,7 @@ def require_same_frontend(given: Section, checkpoint: Checkpoint) -> None:
     trained = resolve_frontend(checkpoint.frontend)
     differ = [
         f"{key} is {given.get(key)} here and {trained.get(key)} there"
-        for key in sorted((given.keys() | trained.keys()) - {"name"})
+        for key in ["sample_rate", *sorted((given.keys() | trained.keys()) - _NAMED_FIRST)]
         if given.get(key) != trained.get(key)
     ]
     if differ:
