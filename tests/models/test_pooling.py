@@ -11,7 +11,7 @@ from torch import nn
 
 from auricle.core.errors import ConfigError, UnknownName
 from auricle.models import MODELS
-from auricle.models.pooling import POOLINGS, build_pooling, frame_mask
+from auricle.models.pooling import POOLINGS, build_pooling, frame_mask, padding_mask
 from auricle.models.score_pooling import SCORE_POOLINGS, build_score_pooling
 from auricle.tensors import Output
 from auricle.training.losses import classification_loss
@@ -149,11 +149,11 @@ def test_statistics_are_those_of_numpy():
 @pytest.mark.parametrize(("name", "context"), CONTEXTS)
 def test_attention_weights_sum_to_one_within_the_clip(name, context):
     pooling, x = embedding_pooling(name, global_context=context), draw(2, CHANNELS, FRAMES)
-    weights = pooling.attend(x, frame_mask(torch.tensor([FRAMES, 7]), FRAMES))
-    assert weights.shape == x.shape
+    weights = pooling.attend(x.transpose(1, 2), frame_mask(torch.tensor([FRAMES, 7]), FRAMES))
+    assert weights.shape == (2, FRAMES, CHANNELS)
     assert (weights >= 0).all()
-    assert not weights[1, :, 7:].any()
-    close(weights.sum(dim=2), torch.ones(2, CHANNELS))
+    assert not weights[1, 7:].any()
+    close(weights.sum(dim=1), torch.ones(2, CHANNELS))
 
 
 @pytest.mark.parametrize(("name", "context"), CONTEXTS)
@@ -171,7 +171,7 @@ def test_context_is_the_whole_clips(name, context):
     pooling = embedding_pooling(name, global_context=context)
     x, other = draw(1, CHANNELS, FRAMES), draw(1, CHANNELS, FRAMES, seed=3)
     other[..., 0] = x[..., 0]
-    scores = [pooling.score_frames(clip, None)[..., 0] for clip in (x, other)]
+    scores = [pooling.score_frames(clip.transpose(1, 2), None)[:, 0] for clip in (x, other)]
     assert torch.allclose(*scores, atol=1e-6) != context
 
 
@@ -343,6 +343,12 @@ def test_a_mask_always_leaves_a_frame():
         [True, True, False, False],
         [True, True, True, True],
     ]
+
+
+def test_batches_without_padding_need_no_mask():
+    assert padding_mask(torch.tensor([4, 5]), 4) is None
+    masked = padding_mask(torch.tensor([4, 3]), 4)
+    assert torch.equal(masked, frame_mask(torch.tensor([4, 3]), 4))
 
 
 def test_unknown_names_and_options_say_so():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from auricle.core.errors import ConfigError
 from auricle.models import MODELS
@@ -64,6 +65,30 @@ def test_tdnn_hears_nothing_behind_a_clip(make_features):
     alone = model(Features(whole.values[:1, :, :40], torch.tensor([40])))
     torch.testing.assert_close(padded.scores[0], alone.scores[0])
     torch.testing.assert_close(padded.scores[1], model(whole).scores[1])
+
+
+class Padded(nn.Module):
+    """Scores of features and lengths, as plain tensors."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, values, lengths):
+        return self.model(Features(values, lengths)).scores
+
+
+def test_an_exported_graph_masks_though_its_example_had_no_padding(make_features):
+    model = build("tdnn_tiny")
+    values = make_features(61, 80).values
+    batch, time = torch.export.Dim("batch"), torch.export.Dim("time", min=model.shortest_frames)
+    example = (values, torch.tensor([61, 61]))
+    program = torch.export.export(
+        Padded(model), example, dynamic_shapes=({0: batch, 2: time}, {0: batch})
+    )
+    padded = program.module()(values, torch.tensor([40, 61]))
+    alone = model(Features(values[:1, :, :40], torch.tensor([40])))
+    torch.testing.assert_close(padded[:1], alone.scores)
 
 
 def test_ecapa_hears_padding_through_its_convolutions_only(make_features):

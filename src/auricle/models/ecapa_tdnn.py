@@ -24,7 +24,7 @@ from auricle.models.pooling import (
     NamedNorm,
     PooledConfig,
     build_pooling,
-    frame_mask,
+    padding_mask,
 )
 from auricle.tensors import Features, Output
 
@@ -107,12 +107,14 @@ class SqueezeExcitation(nn.Module):
         self.conv1 = NamedConv1d(channels, inner)
         self.conv2 = NamedConv1d(inner, channels)
 
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """Return gates `(batch, channels, 1, 1)` from the frames of `inside` `(batch, frames)`."""
-        # A product of matrices: no masked copy of x is made.
-        weights = inside.to(x.dtype)[:, None]
-        sums = torch.matmul(weights, x.squeeze(2).transpose(1, 2)).squeeze(1)
-        x = sums.float() / inside.sum(dim=1, keepdim=True)
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return gates `(batch, channels, 1, 1)`, from the frames of `mask` `(batch, frames)`."""
+        if mask is None:
+            x = x.mean(dim=(2, 3))
+        else:  # a product of matrices: no masked copy of x is made
+            inside = mask.to(x.dtype)[:, None]
+            sums = torch.matmul(inside, x.squeeze(2).transpose(1, 2)).squeeze(1)
+            x = sums.float() / mask.sum(dim=1, keepdim=True)
         x = F.relu_(_linear(self.conv1.conv, x))
         return _linear(self.conv2.conv, x).sigmoid()[..., None, None]
 
@@ -127,10 +129,10 @@ class SeRes2NetBlock(nn.Module):
         self.tdnn2 = TdnnBlock(config.channels, config.channels)
         self.se_block = SqueezeExcitation(config.channels, config.se_channels)
 
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """Map `(batch, channels, 1, frames)` to the same shape; gates look `inside` clips."""
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Map `(batch, channels, 1, frames)` to the same shape; gates look at `mask` only."""
         found = self.tdnn2(self.res2net_block(self.tdnn1(x)))
-        return torch.addcmul(x, found, self.se_block(found, inside))
+        return torch.addcmul(x, found, self.se_block(found, mask))
 
 
 class EcapaTdnn(SoundModel):
@@ -169,15 +171,15 @@ class EcapaTdnn(SoundModel):
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
         x = features.values[:, :, None].contiguous(memory_format=torch.channels_last)
-        inside = frame_mask(features.lengths_frames, x.shape[3])
+        mask = padding_mask(features.lengths_frames, x.shape[3])
         first, *others = self.blocks
         x = first(x)
         found: list[Tensor] = []
         for block in others:
-            x = block(x, inside)
+            x = block(x, mask)
             found.append(x)
         x = self.mfa(torch.cat(found, dim=1))
-        pooled = self.asp(x.squeeze(2), inside)
+        pooled = self.asp(x.squeeze(2), mask)
         norm = self.asp_bn.norm if isinstance(self.asp_bn, NamedNorm) else self.asp_bn
         embedding = _linear(self.fc.conv, norm(pooled)).float()
         scores = None if self.output is None else self.output(embedding).float()

@@ -85,7 +85,8 @@ class PooledPicture(SoundModel):
         x = self.shrink(torch.relu_(self.bn1(self.conv1(x))))
         for name in self.stages:
             x = self.get_submodule(name)(x)
-        pooled = self.pooling(x.flatten(1, 2))
+        # Channels and rows become one axis, laid out as the pooling wants it: one copy for both.
+        pooled = self.pooling(x.permute(0, 3, 1, 2).flatten(2).transpose(1, 2))
         embedding = self.bn3(self.linear(self.bn2(pooled))).float()
         scores = None if self.fc is None else self.fc(embedding).float()
         return Output(scores, embedding=embedding)

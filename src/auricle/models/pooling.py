@@ -28,6 +28,18 @@ def frame_mask(lengths_frames: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths_frames.device) < lengths_frames[:, None]
 
 
+def padding_mask(lengths_frames: Tensor, frames: int) -> Tensor | None:
+    """Return `frame_mask`, or None where it is known that no clip is shorter than `frames`.
+
+    Masks cost several passes over the memory, and most batches need none. Nothing waits for a GPU
+    to tell, and exported graphs always mask.
+    """
+    on_cpu = lengths_frames.device.type == "cpu"
+    if on_cpu and not torch.compiler.is_compiling() and bool((lengths_frames >= frames).all()):
+        return None
+    return frame_mask(lengths_frames, frames)
+
+
 class PoolingConfig(Config):
     """Options of a pooling; most have none."""
 
@@ -63,7 +75,14 @@ class Pooling(nn.Module):
         self.output_dim = self.statistics * channels
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
+        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only.
+
+        Costs no copy where `x` is channels-last in memory.
+        """
+        return self.pool(x.transpose(1, 2).contiguous(), mask)
+
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`, contiguous: so are all gradients then."""
         raise NotImplementedError
 
     def __call__(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # typed for callers
@@ -74,26 +93,26 @@ class Pooling(nn.Module):
 class Average(Pooling):
     """TAP: the mean over time."""
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        return _mean(x.float(), mask)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        return _mean(rows.float(), mask)
 
 
 class Maximum(Pooling):
     """The largest value over time."""
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        return _maximum(x.float(), mask)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        return _maximum(rows.float(), mask)
 
 
 class MeanMaximum(Pooling):
     """The mean plus the maximum over time, as in PANNs (Kong et al., 2020)."""
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        x = x.float()
-        return _mean(x, mask) + _maximum(x, mask)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        rows = rows.float()
+        return _mean(rows, mask) + _maximum(rows, mask)
 
 
 class MeanVariance(Pooling):
@@ -101,9 +120,9 @@ class MeanVariance(Pooling):
 
     statistics = 2
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        return torch.cat(_mean_and_variance(x.float(), mask, correction=1), dim=1)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        return torch.cat(_mean_and_variance(rows.float(), mask, correction=1), dim=1)
 
 
 class MeanDeviation(Pooling):
@@ -114,9 +133,9 @@ class MeanDeviation(Pooling):
 
     statistics = 2
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        mean, variance = _mean_and_variance(x.float(), mask, correction=1)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        mean, variance = _mean_and_variance(rows.float(), mask, correction=1)
         return torch.cat([mean, (variance + 1e-8).sqrt()], dim=1)
 
 
@@ -129,18 +148,18 @@ class MeanStandardDeviation(Pooling):
 
     statistics = 2
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        mean, variance = _mean_and_variance(x.float(), mask, correction=1)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        mean, variance = _mean_and_variance(rows.float(), mask, correction=1)
         return torch.cat([mean, variance.clamp(min=1e-20).sqrt()], dim=1)
 
 
 class Deviation(Pooling):
     """TSDP: the standard deviation `sqrt(unbiased variance + 1e-8)` over time alone."""
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        _, variance = _mean_and_variance(x.float(), mask, correction=1)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        _, variance = _mean_and_variance(rows.float(), mask, correction=1)
         return (variance + 1e-8).sqrt()
 
 
@@ -161,16 +180,14 @@ class ContextAttentionConfig(AttentionConfig):
 class Attentive(Pooling):
     """Base of poolings that weigh every channel of every frame; `attend` gives the weights."""
 
-    def attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the weights of `(batch, channels, frames)`: each channel's sum to one."""
-        scores = self.score_frames(x, mask).float()
+    def attend(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the weights of `(batch, frames, channels)`: each channel's sum to one."""
+        scores = self.score_frames(rows, mask).float()
         if mask is not None:
-            scores = scores.masked_fill(~mask[:, None], -torch.inf)
-        if scores.stride(1) == 1:  # channels-last: a softmax along rows would copy it, twice
-            return scores.transpose(1, 2).softmax(dim=1).transpose(1, 2)
-        return scores.softmax(dim=2)
+            scores = scores.masked_fill(~mask[..., None], -torch.inf)
+        return scores.softmax(dim=1)
 
-    def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def score_frames(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         """Score every channel of every frame, before the softmax over frames."""
         raise NotImplementedError
 
@@ -185,13 +202,15 @@ class SelfAttention(Attentive):
         self.linear1 = nn.Conv1d(channels, config.attention_channels, 1)
         self.linear2 = nn.Conv1d(config.attention_channels, channels, 1)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        return (self.attend(x, mask) * x.float()).sum(dim=2)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        return (self.attend(rows, mask) * rows.float()).sum(dim=1)
 
-    def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def score_frames(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         """Score every channel of every frame, before the softmax over frames."""
-        return self.linear2(self.linear1(x).tanh())
+        return _as_rows(
+            _pointwise(self.linear2, _pointwise(self.linear1, _as_picture(rows)).tanh())
+        )
 
 
 class AttentiveMoments(Attentive):
@@ -216,22 +235,22 @@ class AttentiveMoments(Attentive):
         self.linear1 = nn.Conv1d(seen, config.attention_channels, 1)
         self.linear2 = nn.Conv1d(config.attention_channels, channels, 1)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        weights = self.attend(x, mask)
-        x = x.float()
-        weighted = weights * x
-        mean = weighted.sum(dim=2)
-        variance = (weighted * x).sum(dim=2) - mean.square()
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        weights, rows = self.attend(rows, mask), rows.float()
+        weighted = weights * rows
+        mean = weighted.sum(dim=1)
+        variance = (weighted * rows).sum(dim=1) - mean.square()
         return torch.cat([mean, variance.clamp(min=1e-10).sqrt()], dim=1)
 
-    def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def score_frames(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         """Score every channel of every frame, before the softmax over frames."""
         context = None
-        if self.linear1.in_channels > x.shape[1]:
-            mean, variance = _mean_and_variance(x.float(), mask, correction=1)
+        if self.linear1.in_channels > rows.shape[2]:
+            mean, variance = _mean_and_variance(rows.float(), mask, correction=1)
             context = torch.cat([mean, (variance + 1e-10).sqrt()], dim=1)
-        return self.linear2(_with_context(self.linear1, x, context).tanh())
+        hidden = _pointwise(self.linear1, _as_picture(rows), context).tanh()
+        return _as_rows(_pointwise(self.linear2, hidden))
 
 
 class NamedConv1d(nn.Module):
@@ -256,13 +275,11 @@ class AttentionTdnn(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv = NamedConv1d(inputs, outputs)
-        # In two dimensions, which may be channels-last, as 1-d batch norm may not.
         self.norm = NamedNorm(nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
-        """Map `(batch, channels, frames)`, with `(batch, context)` for all frames alike."""
-        hidden = F.relu_(_with_context(self.conv.conv, x, context))
-        return self.norm.norm(hidden.unsqueeze(2)).squeeze(2)
+        """Map `(batch, channels, 1, frames)`, with `(batch, context)` for all frames alike."""
+        return self.norm.norm(F.relu_(_pointwise(self.conv.conv, x, context)))
 
 
 class AttentiveStatistics(Attentive):
@@ -282,57 +299,74 @@ class AttentiveStatistics(Attentive):
         self.tdnn = AttentionTdnn(seen, config.attention_channels)
         self.conv = NamedConv1d(config.attention_channels, channels)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Pool `(batch, channels, frames)` over frames, those of `mask` `(batch, frames)` only."""
-        weights = self.attend(x, mask)
-        x = x.float()
-        mean = (weights * x).sum(dim=2)
-        variance = (weights * (x - mean[..., None]).square()).sum(dim=2)
+    def pool(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """Pool `(batch, frames, channels)`."""
+        weights, rows = self.attend(rows, mask), rows.float()
+        mean = (weights * rows).sum(dim=1)
+        # The variance is least around the mean: no gradient flows by way of it.
+        centred = rows - mean.detach()[:, None]
+        variance = (weights * centred * centred).sum(dim=1)
         return torch.cat([mean, variance.clamp(min=1e-12).sqrt()], dim=1)
 
-    def score_frames(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def score_frames(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         """Score every channel of every frame, before the softmax over frames."""
         context = None
         if self.global_context:
-            mean, variance = _mean_and_variance(x.float(), mask, correction=0)
+            mean, variance = _mean_and_variance(rows.float(), mask, correction=0)
             context = torch.cat([mean, variance.clamp(min=1e-12).sqrt()], dim=1)
-        return self.conv.conv(self.tdnn(x, context).tanh())
+        return _as_rows(_pointwise(self.conv.conv, self.tdnn(_as_picture(rows), context).tanh()))
 
 
-def _with_context(layer: nn.Conv1d, x: Tensor, context: Tensor | None) -> Tensor:
-    """Apply a convolution of width 1 to frames, each with the same `(batch, context)` appended.
+def _as_picture(rows: Tensor) -> Tensor:
+    """Return `(batch, frames, channels)` as a channels-last picture `(batch, channels, 1, frames)`.
+
+    Convolutions and batch norms of 1-d tensors would copy it.
+    """
+    return rows.transpose(1, 2).unsqueeze(2)
+
+
+def _as_rows(picture: Tensor) -> Tensor:
+    return picture.squeeze(2).transpose(1, 2)
+
+
+def _pointwise(layer: nn.Conv1d, x: Tensor, context: Tensor | None = None) -> Tensor:
+    """Apply a convolution of width 1 to a picture, `(batch, context)` appended to each frame.
 
     The context's share is the same for all frames: it is computed once.
     """
+    weight = layer.weight.unsqueeze(2)
     if context is None:
-        return layer(x)
-    of_frames, of_context = layer.weight.split([x.shape[1], context.shape[1]], dim=1)
-    shared = F.linear(context, of_context[..., 0], layer.bias)
-    return F.conv1d(x, of_frames) + shared[..., None]
+        return F.conv2d(x, weight, layer.bias)
+    of_frames, of_context = weight.split([x.shape[1], context.shape[1]], dim=1)
+    shared = F.linear(context, of_context.flatten(1), layer.bias)
+    return F.conv2d(x, of_frames) + shared[..., None, None]
 
 
-def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
+def _mean(rows: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
-        return x.mean(dim=2)
-    inside = mask[:, None]
-    return torch.where(inside, x, 0).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
+        return rows.mean(dim=1)
+    inside = mask[..., None]
+    return torch.where(inside, rows, 0).sum(dim=1) / inside.sum(dim=1)
 
 
-def _maximum(x: Tensor, mask: Tensor | None) -> Tensor:
-    return (x if mask is None else x.masked_fill(~mask[:, None], -torch.inf)).amax(dim=2)
+def _maximum(rows: Tensor, mask: Tensor | None) -> Tensor:
+    return (rows if mask is None else rows.masked_fill(~mask[..., None], -torch.inf)).amax(dim=1)
 
 
-def _mean_and_variance(x: Tensor, mask: Tensor | None, *, correction: int) -> tuple[Tensor, Tensor]:
+def _mean_and_variance(
+    rows: Tensor, mask: Tensor | None, *, correction: int
+) -> tuple[Tensor, Tensor]:
     """Mean and variance over time; divided by the count less `correction`, at least 1."""
-    mean = _mean(x, mask)
-    squares = (x - mean[..., None]).square()
+    mean = _mean(rows, mask)
+    # The variance is least around the mean: no gradient flows by way of it.
+    squares = (rows - mean.detach()[:, None]).square()
     if mask is None:
         # A tensor, as a number would be fixed when the network is exported.
-        count = torch.ones_like(x[:1, :1]).sum(dim=2)
+        count = torch.ones_like(rows[:1, :, :1]).sum(dim=1)
     else:
-        squares = torch.where(mask[:, None], squares, 0)
-        count = mask[:, None].sum(dim=2)
-    return mean, squares.sum(dim=2) / (count - correction).clamp(min=1)
+        squares = torch.where(mask[..., None], squares, 0)
+        count = mask.sum(dim=1, keepdim=True)
+    return mean, squares.sum(dim=1) / (count - correction).clamp(min=1)
 
 
 @dataclass(frozen=True)

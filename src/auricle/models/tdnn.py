@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from auricle.models import MODELS
 from auricle.models.base import ModelConfig, ModelPreset, SoundModel
-from auricle.models.pooling import PooledConfig, build_pooling, frame_mask
+from auricle.models.pooling import PooledConfig, build_pooling, padding_mask
 from auricle.tensors import Features, Output
 
 LAYERS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))
@@ -40,7 +40,7 @@ class Tdnn(SoundModel):
 
     def __init__(self, config: TdnnConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
-        self.shortest_frames = 1 + _LOST_FRAMES
+        self.shortest_frames = 2 + _LOST_FRAMES  # a spread over time needs two
         self.embedding_dim = config.embedding_dim
         inputs = bins
         for number, (kernel, dilation) in enumerate(LAYERS, 1):
@@ -72,7 +72,7 @@ class Tdnn(SoundModel):
             x = F.relu_(self._convolve(number, x))
             if number < len(LAYERS):
                 x = self.get_submodule(f"bn{number}")(x)
-        mask = frame_mask(features.lengths_frames - _LOST_FRAMES, x.shape[3])
+        mask = padding_mask(features.lengths_frames - _LOST_FRAMES, x.shape[3])
         pooled = self.pooling(x.squeeze(2), mask)
         embedding = self.bn6(self.linear(self.bn5(pooled))).float()
         scores = None if self.fc is None else self.fc(embedding).float()
