@@ -395,7 +395,7 @@ _SPEAKER = "3D-Speaker 09e7806, speakerlab/models/eres2net/pooling_layers.py"
 
 POOLINGS.add("asp", PoolingPart(AttentiveStatistics, f"Desplanques et al. 2020; {_MACLS}"))
 POOLINGS.add("astp", PoolingPart(AttentiveMoments, _SPEAKER))
-POOLINGS.add("max", PoolingPart(Maximum, "-"))
+POOLINGS.add("max", PoolingPart(Maximum, "this library"))
 POOLINGS.add("mean_max", PoolingPart(MeanMaximum, "Kong et al. 2020, arXiv 1912.10211"))
 POOLINGS.add("sap", PoolingPart(SelfAttention, f"Cai et al. 2018, arXiv 1804.05160; {_MACLS}"))
 POOLINGS.add(
