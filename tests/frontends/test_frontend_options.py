@@ -7,6 +7,7 @@ import scipy.signal
 import torch
 
 from auricle.core.errors import ConfigError
+from auricle.frontends import spectral
 from auricle.frontends.melscale import hz_to_mel, mel_to_hz
 from auricle.frontends.mfcc import dct_matrix
 from auricle.frontends.pcen import smooth, smoothing_weight
@@ -238,7 +239,7 @@ def test_of_silence_only_the_first_coefficient_is_not_zero(build, features_of):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 500, 4000])
-@pytest.mark.parametrize("time_constant", [0.5, 6.0, 40.0, 3000.0])
+@pytest.mark.parametrize("time_constant", [1e-200, 1e-9, 0.5, 6.0, 40.0, 3000.0])
 def test_the_smoother_is_the_recursion(frames, time_constant):
     """Also where a loud frame is forgotten over many quiet ones."""
     weight = smoothing_weight(time_constant)
@@ -350,7 +351,8 @@ def test_dataset_statistics_are_subtracted_and_divided_by(build, features_of, ho
 
 def test_the_older_key_still_means_the_mean(build):
     assert build("fbank", mean_norm=True).config.normalise == "clip_mean"
-    assert build("fbank", mean_norm=False).config == build("fbank").config
+    for name in ("fbank", "fbank80_norm"):
+        assert build(name, mean_norm=False).config == build("fbank").config
 
 
 def test_dither_is_drawn_in_training_only_and_again_by_the_same_seed(build, features_of):
@@ -380,6 +382,7 @@ def test_dither_is_drawn_in_training_only_and_again_by_the_same_seed(build, feat
         ("mel", {"f_max_hz": 9000}, "8000 Hz"),
         ("mfcc", {"n_mels": 20}, r"n_mfcc \(40\) must not exceed n_mels \(20\): raise n_mels"),
         ("pcen", {"bias": 0}, "frontend.bias"),
+        ("pcen", {"time_constant_s": 60, "hop_samples": 16}, "is 60000 frames, at most 8192"),
         ("fbank", {"f_max_hz": -7990}, "got 20 and 10"),
         ("fbank", {"window_s": 0.0250625, "round_to_power_of_two": False}, "401 points is odd"),
         ("fbank", {"dataset_mean": -4, "dataset_std": 2}, "normalise is 'none'"),
@@ -399,11 +402,51 @@ def test_dither_is_drawn_in_training_only_and_again_by_the_same_seed(build, feat
             {"normalise": "dataset", "dataset_mean": 1, "dataset_std": 0},
             "numbers above 0",
         ),
+        # A flag without its value.
+        ("fbank", {"normalise": "dataset", "dataset_mean": True, "dataset_std": True}, "_mean"),
+        # Front-ends with another in them.
+        ("ast_fbank", {"sample_rate": 30}, "raise sample_rate"),
+        ("seamless_fbank", {"sample_rate": 30}, "raise sample_rate"),
+        ("waveform_16k", {"sample_rate": 10**9}, "frontend.sample_rate"),
+        ("wav2vec2_tiny", {"sample_rate": 10**9}, "frontend.sample_rate"),
+        # What would fill the memory, overflow, or give numbers that are none.
+        ("mel", {"n_fft": 2**15, "n_mels": 4096}, "more than the 512 that fit"),
+        ("fbank", {"sample_rate": 32000, "window_s": 1, "n_mels": 4096}, "512 that fit"),
+        ("efficientat_mel", {"n_fft": 2**14, "n_mels": 4096}, "1024 that fit"),
+        ("spectrogram", {"n_fft": 2**17}, "frontend.n_fft"),
+        ("spectrogram", {"hop_samples": 10**30}, "frontend.hop_samples"),
+        ("spectrogram", {"window_samples": 2, "window_periodic": False}, "window_samples"),
+        ("mel", {"f_min_hz": 1000, "f_max_hz": 1000 + 1e-9}, "1 Hz apart"),
+        ("fbank", {"f_min_hz": 1000, "f_max_hz": 1000 + 1e-9}, "1 Hz apart"),
+        ("logmel_32k", {"amin": 1e-60}, "frontend.amin"),
+        ("pcen", {"eps": 1e-60}, "frontend.eps"),
     ],
 )
 def test_options_that_cannot_work_are_refused(build, name, options, message):
     with pytest.raises(ConfigError, match=message):
         build(name, **options)
+
+
+def test_a_transform_too_long_for_an_onnx_file_is_refused(build):
+    with pytest.raises(ConfigError, match="32768 points is too long for export"):
+        build("spectrogram", n_fft=2**15).for_export()
+
+
+def test_kernels_are_the_same_in_blocks(build, monkeypatch):
+    frontend = build("fbank", use_energy=True)
+    whole = frontend.for_export()
+    monkeypatch.setattr(spectral, "_IMPULSES_AT_ONCE", 7)
+    blocks = frontend.for_export()
+    assert torch.equal(blocks.kernels, whole.kernels)
+    assert torch.equal(blocks.energy_kernels, whole.energy_kernels)
+
+
+@pytest.mark.parametrize(("name", "option"), [("ast_fbank", "frames"), ("image_16k", "width")])
+def test_a_network_that_wants_more_frames_than_there_ever_are_is_refused(build, name, option):
+    frontend = build(name, **{option: 64})
+    assert frontend.samples_for_frames(64) == frontend.shortest_samples
+    with pytest.raises(ConfigError, match=rf"gives 64: give --frontend\.{option} 65"):
+        frontend.samples_for_frames(65)
 
 
 def test_statistics_that_are_not_known_yet_are_asked_for(build, features_of):

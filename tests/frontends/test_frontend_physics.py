@@ -170,7 +170,9 @@ def test_autocast_leaves_the_numbers_alone(build, features_of):
     assert torch.equal(cast, features_of(frontend, sound))
 
 
-@pytest.mark.parametrize("name", ["logmel_32k", "fbank"])
+@pytest.mark.parametrize(
+    "name", ["logmel_32k", "fbank", "seamless_fbank", "ast_fbank", "image_16k"]
+)
 def test_a_waveform_that_is_too_short_is_refused(build, name):
     frontend = build(name)
     samples = frontend.shortest_samples - 1

@@ -65,13 +65,6 @@ def test_channels_are_equal(build, features_of):
     assert torch.equal(three, one.expand(-1, 3, -1, -1))
 
 
-def test_a_network_that_wants_more_columns_is_refused(build):
-    frontend = build("image_8k_64")
-    assert frontend.samples_for_frames(64) == frontend.shortest_samples
-    with pytest.raises(ConfigError, match=r"--frontend\.width 65"):
-        frontend.samples_for_frames(65)
-
-
 def test_statistics_of_the_data_set_are_refused(build):
     with pytest.raises(ConfigError, match="choose a contrast"):
         build("image_16k", normalise="dataset")

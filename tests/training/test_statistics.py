@@ -68,6 +68,13 @@ def test_a_bin_that_never_changes_is_divided_by_one(tone, tmp_path):
     assert (np.array(std)[~still] != 1).all()
 
 
+def test_dither_is_no_part_of_what_is_measured(tone, tmp_path):
+    crops = crops_of([tone(tmp_path / "a.wav", sample_rate=RATE)], RATE)
+    noisy, plain = (build_frontend({**FBANK, "dither": level}) for level in (0.5, 0.0))
+    measured = [measure(part, crops, Silent(), per_bin=True) for part in (noisy, plain)]
+    assert measured[0] == measured[1]
+
+
 def test_without_a_readable_clip_there_is_nothing_to_measure(tone, tmp_path):
     path = tone(tmp_path / "gone.wav", sample_rate=RATE)
     crops = crops_of([path], RATE, DataConfig(cache_mb=0))

@@ -28,7 +28,7 @@ class FilterAugmentConfig(AugmentationConfig):
     min_db: float = Field(-6.0, description="lowest gain (dB)")
     max_db: float = Field(6.0, description="highest gain (dB)")
     min_bands: int = Field(3, ge=1, description="fewest bands")
-    max_bands: int = Field(6, ge=1, description="most bands")
+    max_bands: int = Field(6, ge=1, le=4096, description="most bands")
     db_per_unit: float | None = Field(
         None,
         gt=0,

@@ -5,24 +5,30 @@ Gong et al., "AST: Audio Spectrogram Transformer" (Interspeech 2021), arXiv 2104
 them up to a fixed number of frames, then `(x - mean) / (2 std)` with a data set's statistics.
 """
 
-import copy
 from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from auricle.core.config import validate
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import (
+    FrontEnd,
+    FrontEndConfig,
+    FrontEndPreset,
+    SampleRate,
+    refuse_missing_frames,
+)
 from auricle.frontends.fbank import Fbank, FbankConfig
-from auricle.frontends.normalise import DB_PER_NEPER, own_frames
+from auricle.frontends.normalise import DB_PER_LN, own_frames
 from auricle.tensors import Features
 
 
 class AstFbankConfig(FrontEndConfig):
     """Settings of `AstFbank`: those of the networks trained on AudioSet."""
 
-    sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
+    sample_rate: SampleRate = 16000
     n_mels: int = Field(default=128, ge=1, le=1024, description="mel bins")
     frames: int = Field(
         default=1024, ge=1, le=65536, description="frames to which clips are padded or cut"
@@ -44,14 +50,18 @@ class AstFbank(FrontEnd):
     def __init__(self, config: AstFbankConfig) -> None:
         super().__init__(config)
         self.fbank = Fbank(
-            FbankConfig(sample_rate=config.sample_rate, n_mels=config.n_mels, window="hann")
+            validate(
+                FbankConfig,
+                {"sample_rate": config.sample_rate, "n_mels": config.n_mels, "window": "hann"},
+                prefix="frontend",
+            )
         )
         self.bins = config.n_mels
         self.frame_period_s = self.fbank.frame_period_s
         self.shortest_samples = self.fbank.shortest_samples
         self.fixed_frames = config.frames
         self.frames, self.mean, self.std = config.frames, config.mean, config.std
-        self.db_per_unit = 2 * config.std * DB_PER_NEPER
+        self.db_per_unit = 2 * config.std * DB_PER_LN
 
     def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
         """Turn `(batch, time)` waveforms in [-1, 1] into `(batch, n_mels, frames)`.
@@ -71,14 +81,9 @@ class AstFbank(FrontEnd):
         return self.frames
 
     def samples_for_frames(self, frames: int) -> int:
-        """Return the shortest waveform (samples): it gives all frames there are."""
+        """Return the shortest waveform (samples). Raises `ConfigError` above the fixed number."""
+        refuse_missing_frames(frames, self.frames, option="frames")
         return self.shortest_samples
-
-    def for_export(self) -> "AstFbank":
-        """Return a front-end with the same numbers that holds no FFT operator."""
-        twin = copy.deepcopy(self).cpu()
-        twin.fbank = self.fbank.for_export()
-        return twin
 
 
 FRONTENDS.add("ast_fbank", FrontEndPreset(AstFbank, AstFbankConfig()))

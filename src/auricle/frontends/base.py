@@ -1,26 +1,28 @@
 """What every front-end is: waveforms in, `Features` out, batched, on the model's device."""
 
+import copy
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from auricle.core.config import Config
+from auricle.core.errors import AudioError, ConfigError
 from auricle.tensors import Features
 
-MOST_POINTS, MOST_BINS = 2**17, 4096
-"""Bounds that no front-end of the field comes near: a hostile file must not fill the memory."""
+# Bounds that no front-end of the field comes near: a hostile file must not fill the memory.
+MOST_POINTS, MOST_BINS = 2**15, 4096
+
+SampleRate = Annotated[int, Field(gt=0, le=1_000_000, description="rate of the waveforms (Hz)")]
 
 
 class FrontEndConfig(Config):
     """Base of every front-end's configuration."""
 
-    sample_rate: int = Field(
-        default=32000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
-    )
+    sample_rate: SampleRate = 32000
 
 
 class FrontEnd(nn.Module):
@@ -50,6 +52,7 @@ class FrontEnd(nn.Module):
     db_per_unit: float | None = None
     padding_safe: bool = False
     learns: bool = False
+    exported: bool = False
 
     def __init__(self, config: FrontEndConfig) -> None:
         super().__init__()
@@ -65,7 +68,10 @@ class FrontEnd(nn.Module):
         raise NotImplementedError
 
     def samples_for_frames(self, frames: int) -> int:
-        """Return the shortest waveform (samples) that gives at least `frames` frames."""
+        """Return the shortest waveform (samples) that gives at least `frames` frames.
+
+        Raises `ConfigError` where every waveform gives `fixed_frames` and those are fewer.
+        """
         raise NotImplementedError
 
     def feature_shape(self, samples: int) -> tuple[int, ...]:
@@ -73,9 +79,28 @@ class FrontEnd(nn.Module):
         shape = (self.bins, self.frame_count(samples))
         return shape if self.channels is None else (self.channels, *shape)
 
-    def for_export(self) -> "FrontEnd":
-        """Return a front-end with the same numbers that holds no FFT operator."""
-        raise NotImplementedError
+    def for_export(self) -> Self:
+        """Return a front-end with the same numbers that holds no FFT operator.
+
+        It lies on the CPU, in evaluation mode, as do the front-ends in it. It checks no lengths,
+        so that batch and time stay dynamic.
+        """
+        twin = copy.deepcopy(self).cpu().eval()
+        twin.exported = True
+        for name, part in twin.named_children():
+            if isinstance(part, FrontEnd):
+                setattr(twin, name, part.for_export())
+        return twin
+
+    def refuse_short(self, waveforms: Tensor) -> None:
+        """Raise `AudioError` for waveforms shorter than `shortest_samples`."""
+        samples = waveforms.shape[-1]
+        if not self.exported and samples < self.shortest_samples:
+            raise AudioError(
+                f"the front-end needs at least {self.shortest_samples} samples "
+                f"({1000 * self.shortest_samples / self.sample_rate:.0f} ms), got {samples}: "
+                "pad the waveform with zeros"
+            )
 
     def __call__(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:  # typed for callers
         """Call `forward`."""
@@ -85,6 +110,15 @@ class FrontEnd(nn.Module):
 def in_fp32(values: Tensor) -> AbstractContextManager[object]:
     """Compute in float32 under autocast too, where the device of `values` knows autocast."""
     return nullcontext() if values.is_meta else torch.autocast(values.device.type, enabled=False)
+
+
+def refuse_missing_frames(frames: int, fixed_frames: int, *, option: str) -> None:
+    """Raise `ConfigError` where a network needs more frames than every waveform gives."""
+    if frames > fixed_frames:
+        raise ConfigError(
+            f"the network needs at least {frames} frames and the front-end gives {fixed_frames}: "
+            f"give --frontend.{option} {frames} or more"
+        )
 
 
 @dataclass(frozen=True)

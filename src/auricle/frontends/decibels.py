@@ -1,9 +1,24 @@
 """Decibels of energies, with a floor under the whole and one under each clip."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from auricle.frontends.normalise import own_frames
+
+# Far below any sound, and still a number in float32, where 0 would have no logarithm.
+LEAST_FLOOR = 1e-30
+Amin = Annotated[
+    float,
+    Field(
+        ge=LEAST_FLOOR, description="floor of the filters' outputs (of powers: 1e-10 is -100 dB)"
+    ),
+]
+TopDb = Annotated[
+    float | None, Field(gt=0, description="range (dB) below each clip's highest value; null: any")
+]
 
 
 def decibels(values: Tensor, amin: float, *, power: float = 2.0) -> Tensor:

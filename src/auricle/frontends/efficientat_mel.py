@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
-from auricle.frontends.melscale import check_band, kaldi_filters
-from auricle.frontends.normalise import DB_PER_NEPER, NormalisedConfig, unit_behind
+from auricle.frontends.base import MOST_POINTS, FrontEndConfig, FrontEndPreset
+from auricle.frontends.melscale import check_band, check_size, kaldi_filters
+from auricle.frontends.normalise import DB_PER_LN, NormalisedConfig, unit_behind
 from auricle.frontends.spectral import SpectralFrontEnd
+from auricle.frontends.stft import HighestHz, LowestHz, MelBins, Points
 from auricle.frontends.windows import make_window
 
 PRE_EMPHASIS = 0.97
@@ -26,22 +27,21 @@ FLOOR = 1e-5
 class EfficientATMelConfig(NormalisedConfig):
     """Settings of `EfficientATMel`: those of the published networks by default."""
 
-    n_fft: int = Field(
-        default=1024, ge=2, le=MOST_POINTS, description="points of the Fourier transform"
-    )
+    n_fft: Points = 1024
     window_samples: int = Field(
-        default=800, ge=2, le=MOST_POINTS, description="length of the Hann window"
+        default=800, ge=4, le=MOST_POINTS, description="length of the Hann window"
     )
-    hop_samples: int = Field(default=320, ge=1, description="samples from frame to frame")
-    n_mels: int = Field(default=128, ge=1, le=MOST_BINS, description="mel bins")
-    f_min_hz: float = Field(default=0.0, description="lower edge of the mel bins (Hz)")
-    f_max_hz: float | None = Field(
-        default=15000.0, description="upper edge (Hz); null: half the sample rate"
+    hop_samples: int = Field(
+        default=320, ge=1, le=MOST_POINTS, description="samples from frame to frame"
     )
+    n_mels: MelBins = 128
+    f_min_hz: LowestHz = 0.0
+    f_max_hz: HighestHz = 15000.0
 
     @model_validator(mode="after")
     def _fits(self) -> "EfficientATMelConfig":
         check_band(self.f_min_hz, self.f_max_hz, self.sample_rate)
+        check_size(self.n_mels, self.n_fft)
         if self.window_samples > self.n_fft:
             raise ValueError(
                 f"window_samples ({self.window_samples}) must not exceed n_fft ({self.n_fft}): "
@@ -82,7 +82,7 @@ class EfficientATMel(SpectralFrontEnd):
             padding=(half - 1, half),  # net of the sample that the pre-emphasis takes
         )
         self.reach = half
-        self.db_per_unit = unit_behind(config, 5 * DB_PER_NEPER)
+        self.db_per_unit = unit_behind(config, 5 * DB_PER_LN)
         # A reflection needs more samples than it adds, and pre-emphasis takes one.
         self.shortest_samples = half + 2
 
@@ -90,10 +90,6 @@ class EfficientATMel(SpectralFrontEnd):
         """Emphasise high frequencies of `(batch, time)`, then reflect both ends."""
         emphasised = waveforms[:, 1:] - PRE_EMPHASIS * waveforms[:, :-1]
         return F.pad(emphasised, (self.reach, self.reach), mode="reflect")
-
-    def shape(self, frames: Tensor) -> Tensor:
-        """Multiply frames by the window."""
-        return frames * self.window
 
     def compress(self, energies: Tensor) -> Tensor:
         """Return the logarithm of energies, brought to the range that the networks know."""

@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from auricle.core.units import seconds_to_samples
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
-from auricle.frontends.melscale import check_band, kaldi_filters
-from auricle.frontends.normalise import DB_PER_NEPER, NormalisedConfig, unit_behind
+from auricle.frontends.base import MOST_POINTS, FrontEndConfig, FrontEndPreset, SampleRate
+from auricle.frontends.melscale import check_band, check_size, kaldi_filters
+from auricle.frontends.normalise import DB_PER_LN, NormalisedConfig, unit_behind
 from auricle.frontends.spectral import Array, SpectralFrontEnd
+from auricle.frontends.stft import LowestHz, MelBins
 from auricle.frontends.windows import cosine_window, make_window
 from auricle.tensors import Features
 
@@ -31,10 +32,8 @@ _FLOOR = float(np.finfo(np.float32).eps)
 class FbankConfig(NormalisedConfig):
     """Settings of `Fbank`: Kaldi's defaults, with 80 bins and waveforms in [-1, 1]."""
 
-    sample_rate: int = Field(
-        default=16000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
-    )
-    n_mels: int = Field(default=80, ge=1, le=MOST_BINS, description="mel bins")
+    sample_rate: SampleRate = 16000
+    n_mels: MelBins = 80
     window: WindowName = Field(
         default="povey",
         description="shape of the window, symmetric (povey: hann to the power of 0.85)",
@@ -47,7 +46,7 @@ class FbankConfig(NormalisedConfig):
     round_to_power_of_two: bool = Field(
         default=True, description="lengthen the Fourier transform to the next power of two"
     )
-    f_min_hz: float = Field(default=20.0, description="lower edge of the mel bins (Hz)")
+    f_min_hz: LowestHz = 20.0
     f_max_hz: float | None = Field(
         default=None,
         description="upper edge (Hz); null or 0: half the sample rate; negative: so far below that",
@@ -82,8 +81,7 @@ class FbankConfig(NormalisedConfig):
         if not isinstance(values, dict) or "mean_norm" not in values:
             return values
         values = dict(values)
-        if values.pop("mean_norm") in (True, "true"):
-            values["normalise"] = "clip_mean"
+        values["normalise"] = "clip_mean" if values.pop("mean_norm") in (True, "true") else "none"
         return values
 
     @model_validator(mode="after")
@@ -95,6 +93,7 @@ class FbankConfig(NormalisedConfig):
                 f"need a window of 2 to {MOST_POINTS} samples and a hop of 1 sample to a window, "
                 f"got {frame} and {hop} samples: change window_s or hop_s"
             )
+        check_size(self.n_mels, self.n_fft)
         if frame % 2 and not self.round_to_power_of_two:
             raise ValueError(
                 f"a Fourier transform of {frame} points is odd: change window_s, or leave "
@@ -112,6 +111,12 @@ class FbankConfig(NormalisedConfig):
     def frame_samples(self) -> int:
         """The length of a frame (samples)."""
         return seconds_to_samples(self.window_s, self.sample_rate)
+
+    @property
+    def n_fft(self) -> int:
+        """The points of the Fourier transform."""
+        frame = self.frame_samples
+        return 1 << (frame - 1).bit_length() if self.round_to_power_of_two else frame
 
     @property
     def hop_samples(self) -> int:
@@ -142,10 +147,9 @@ class Fbank(SpectralFrontEnd):
 
     def __init__(self, config: FbankConfig) -> None:
         frame, hop = config.frame_samples, config.hop_samples
-        n_fft = 1 << (frame - 1).bit_length() if config.round_to_power_of_two else frame
         filters = kaldi_filters(
             config.n_mels,
-            n_fft=n_fft,
+            n_fft=config.n_fft,
             sample_rate=config.sample_rate,
             f_min_hz=config.f_min_hz,
             f_max_hz=config.top_hz,
@@ -158,7 +162,7 @@ class Fbank(SpectralFrontEnd):
             window=_window(config, frame) * config.waveform_scale,
             filters=filters,
             hop_samples=hop,
-            n_fft=n_fft,
+            n_fft=config.n_fft,
             padding=(0, 0) if config.snip_edges else mirrored,
             power=2.0 if config.use_power else 1.0,
             bins=config.n_mels + config.use_energy,
@@ -170,7 +174,7 @@ class Fbank(SpectralFrontEnd):
         self.waveform_scale = config.waveform_scale
         self.dither = config.dither
         self.log = config.log
-        power = DB_PER_NEPER if config.use_power else 2 * DB_PER_NEPER
+        power = DB_PER_LN if config.use_power else 2 * DB_PER_LN
         self.db_per_unit = unit_behind(config, power) if config.log else None
         self.energy: _Energy | None = None
         if config.use_energy:
@@ -191,8 +195,7 @@ class Fbank(SpectralFrontEnd):
         """Return a front-end with the same numbers that holds no FFT operator."""
         twin = super().for_export()
         if self.energy is not None:
-            heard = twin.heard(torch.eye(self.frame_samples, dtype=torch.float64))
-            twin.energy_kernels = heard.T[:, None].float()
+            twin.energy_kernels = twin.responses(twin.heard)
         return twin
 
     def pad(self, waveforms: Tensor) -> Tensor:

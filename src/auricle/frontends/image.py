@@ -5,7 +5,6 @@ power, three equal channels, adaptive average pooling), and as notebooks on spok
 (librosa's mel spectrogram in dB, resized, its contrast evened out).
 """
 
-import copy
 from contextlib import nullcontext
 from typing import ClassVar, Literal
 
@@ -13,14 +12,20 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from auricle.core.errors import ConfigError
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset, in_fp32
+from auricle.frontends.base import (
+    FrontEnd,
+    FrontEndConfig,
+    FrontEndPreset,
+    in_fp32,
+    refuse_missing_frames,
+)
+from auricle.frontends.decibels import Amin, TopDb
 from auricle.frontends.logmel import LogMel, LogMelConfig
 from auricle.frontends.mel import Mel, MelConfig
 from auricle.frontends.melscale import MelNorm, MelScale
 from auricle.frontends.normalise import unit_behind
-from auricle.frontends.stft import MelBinsConfig, StftFrontEnd
+from auricle.frontends.stft import HopSamples, MelBinsConfig, Points, StftFrontEnd
 from auricle.tensors import Features
 
 Resize = Literal["average", "bilinear"]
@@ -32,22 +37,13 @@ _TINY = 1e-20
 class ImageConfig(MelBinsConfig):
     """Settings of `Image`: a mel spectrogram in dB, 224 x 224, by default."""
 
-    n_fft: int = Field(default=1024, ge=2, le=2**17, description="points of the Fourier transform")
-    hop_samples: int | None = Field(
-        default=160, ge=1, description="samples from frame to frame (null: half the window)"
-    )
-    mel_scale: MelScale = Field(
-        default="slaney",
-        description="htk: 2595 log10(1 + f/700); slaney: linear up to 1 kHz, then logarithmic",
-    )
-    mel_norm: MelNorm = Field(
-        default="slaney", description="none: filters of height one; slaney: of area one"
-    )
+    n_fft: Points = 1024
+    hop_samples: HopSamples = 160
+    mel_scale: MelScale = "slaney"
+    mel_norm: MelNorm = "slaney"
     values: Literal["db", "power"] = Field(default="db", description="what a pixel says")
-    amin: float = Field(default=1e-10, gt=0, description="floor of the energies (1e-10: -100 dB)")
-    top_db: float | None = Field(
-        default=80.0, gt=0, description="range (dB) below each clip's highest value; null: any"
-    )
+    amin: Amin = 1e-10
+    top_db: TopDb = 80.0
     height: int = Field(default=224, ge=1, le=MOST_PIXELS, description="pixels, low bins first")
     width: int = Field(default=224, ge=1, le=MOST_PIXELS, description="pixels that a clip fills")
     channels: Literal[1, 3] = Field(
@@ -116,18 +112,8 @@ class Image(FrontEnd):
 
     def samples_for_frames(self, frames: int) -> int:
         """Return the shortest waveform (samples). Raises `ConfigError` above the width."""
-        if frames > self.width:
-            raise ConfigError(
-                f"the network needs at least {frames} columns and the pictures have {self.width}: "
-                f"give --frontend.width {frames} or more"
-            )
+        refuse_missing_frames(frames, self.width, option="width")
         return self.shortest_samples
-
-    def for_export(self) -> "Image":
-        """Return a front-end with the same numbers that holds no FFT operator, on the CPU."""
-        twin = copy.deepcopy(self).cpu()
-        twin.spectrum = self.spectrum.for_export()
-        return twin
 
     def _contrasted(self, picture: Tensor) -> Tensor:
         if self.contrast == "none":

@@ -13,47 +13,36 @@ from pydantic import Field
 from torch import Tensor
 
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
-from auricle.frontends.decibels import decibels, limit_range
+from auricle.frontends.base import FrontEndConfig, FrontEndPreset, SampleRate
+from auricle.frontends.decibels import Amin, TopDb, decibels, limit_range
 from auricle.frontends.mel import MelConfig
 from auricle.frontends.melscale import MelNorm, MelScale
-from auricle.frontends.stft import StftFrontEnd
+from auricle.frontends.stft import (
+    HighestHz,
+    HopSamples,
+    LowestHz,
+    MelBins,
+    Points,
+    StftFrontEnd,
+    WindowSamples,
+)
 from auricle.tensors import Features
 
 
 class LogMelConfig(MelConfig):
     """Settings of `LogMel`: the PANNs' at 32 kHz by default."""
 
-    sample_rate: int = Field(
-        default=32000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
-    )
-    n_fft: int = Field(
-        default=1024, ge=2, le=MOST_POINTS, description="points of the Fourier transform"
-    )
-    window_samples: int | None = Field(
-        default=1024, ge=2, le=MOST_POINTS, description="length of the window (null: n_fft)"
-    )
-    hop_samples: int | None = Field(
-        default=320, ge=1, description="samples from frame to frame (null: half the window)"
-    )
-    n_mels: int = Field(default=64, ge=1, le=MOST_BINS, description="mel bins")
-    f_min_hz: float = Field(default=50.0, description="lower edge of the mel bins (Hz)")
-    f_max_hz: float | None = Field(
-        default=14000.0, description="upper edge (Hz); null: half the sample rate"
-    )
-    mel_scale: MelScale = Field(
-        default="slaney",
-        description="htk: 2595 log10(1 + f/700); slaney: linear up to 1 kHz, then logarithmic",
-    )
-    mel_norm: MelNorm = Field(
-        default="slaney", description="none: filters of height one; slaney: of area one"
-    )
-    amin: float = Field(
-        default=1e-10, gt=0, description="floor of the mel values (of powers, 1e-10 is -100 dB)"
-    )
-    top_db: float | None = Field(
-        default=None, gt=0, description="range (dB) below each clip's highest value; null: any"
-    )
+    sample_rate: SampleRate = 32000
+    n_fft: Points = 1024
+    window_samples: WindowSamples = 1024
+    hop_samples: HopSamples = 320
+    n_mels: MelBins = 64
+    f_min_hz: LowestHz = 50.0
+    f_max_hz: HighestHz = 14000.0
+    mel_scale: MelScale = "slaney"
+    mel_norm: MelNorm = "slaney"
+    amin: Amin = 1e-10
+    top_db: TopDb = None
     with_waveforms: bool = Field(
         default=False, description="hand the waveforms on to networks that read both"
     )

@@ -1,13 +1,23 @@
 """Mel scales and the triangular filters on them."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 Array: TypeAlias = npt.NDArray[np.float64]
-MelScale = Literal["htk", "slaney"]
-MelNorm = Literal["none", "slaney"]
+MelScale = Annotated[
+    Literal["htk", "slaney"],
+    Field(description="htk: 2595 log10(1 + f/700); slaney: linear up to 1 kHz, then logarithmic"),
+]
+MelNorm = Annotated[
+    Literal["none", "slaney"],
+    Field(description="none: filters of height one; slaney: of area one"),
+]
+
+_MOST_VALUES = 2**24  # bins times points of the transform: filters of 64 MB
+_NARROWEST_HZ = 1.0
 
 # Slaney's scale (Auditory Toolbox, 1998): linear up to 1 kHz (3 mel for 200 Hz), then 27 steps for
 # a factor of 6.4.
@@ -85,9 +95,19 @@ def check_band(f_min_hz: float, f_max_hz: float | None, sample_rate: int) -> flo
     """Return the upper edge (Hz; None means half the sample rate). Raises `ValueError`."""
     nyquist_hz = sample_rate / 2
     top_hz = nyquist_hz if f_max_hz is None else f_max_hz
-    if not 0 <= f_min_hz < top_hz <= nyquist_hz:
+    if not 0 <= f_min_hz <= top_hz - _NARROWEST_HZ < top_hz <= nyquist_hz:
         raise ValueError(
             f"need 0 <= f_min_hz < f_max_hz <= half the sample rate ({nyquist_hz:g} Hz), "
-            f"got {f_min_hz:g} and {top_hz:g}: lower f_max_hz or raise sample_rate"
+            f"{_NARROWEST_HZ:g} Hz apart or more, got {f_min_hz:g} and {top_hz:g}: "
+            "change f_min_hz and f_max_hz or raise sample_rate"
         )
     return top_hz
+
+
+def check_size(n_mels: int, n_fft: int) -> None:
+    """Raise `ValueError` for a filter bank that no memory is meant for."""
+    if n_mels * n_fft > _MOST_VALUES:
+        raise ValueError(
+            f"{n_mels} mel bins over a Fourier transform of {n_fft} points are more than the "
+            f"{_MOST_VALUES // n_fft} that fit: lower n_mels or the points"
+        )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from auricle.frontends import FRONTENDS
 from auricle.frontends.base import MOST_BINS, FrontEndConfig, FrontEndPreset
-from auricle.frontends.decibels import decibels, limit_range
+from auricle.frontends.decibels import Amin, TopDb, decibels, limit_range
 from auricle.frontends.melscale import Array
 from auricle.frontends.stft import MelBinsConfig, StftFrontEnd
 
@@ -28,10 +28,8 @@ class MfccConfig(MelBinsConfig):
     log: Literal["db", "ln"] = Field(
         default="db", description="db: decibels with amin and top_db; ln: ln(energy + 1e-6)"
     )
-    amin: float = Field(default=1e-10, gt=0, description="floor of the energies (1e-10: -100 dB)")
-    top_db: float | None = Field(
-        default=80.0, gt=0, description="range (dB) below each clip's highest value; null: any"
-    )
+    amin: Amin = 1e-10
+    top_db: TopDb = 80.0
 
     @model_validator(mode="after")
     def _coefficients_fit(self) -> "MfccConfig":

@@ -18,7 +18,8 @@ _VARIANCE_FLOOR = 1e-7
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, (int, float, str)) else value
+    single = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return [value] if single else value
 
 
 Numbers = Annotated[tuple[float, ...] | None, BeforeValidator(_listed)]
@@ -57,7 +58,7 @@ class NormalisedConfig(FrontEndConfig):
         return self
 
 
-DB_PER_NEPER = 10 / math.log(10)
+DB_PER_LN = 10 / math.log(10)
 """What 1 in the natural logarithm of a power is in dB."""
 
 

@@ -9,31 +9,27 @@ import math
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import MOST_BINS, MOST_POINTS, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import FrontEndConfig, FrontEndPreset
+from auricle.frontends.decibels import LEAST_FLOOR
 from auricle.frontends.mel import MelConfig
-from auricle.frontends.stft import StftFrontEnd
+from auricle.frontends.stft import HopSamples, MelBins, Points, StftFrontEnd, WindowSamples
 
 _FORGOTTEN = 1e-12  # what is left of a frame when the smoother may drop it: -120 dB
+_MOST_FRAMES = 8192  # an exported smoother's memory grows with its time constant
 
 
 class PcenConfig(MelConfig):
     """Settings of `Pcen`: Wang's, on 40 bins of magnitudes every 10 ms, as librosa has them."""
 
-    n_fft: int = Field(
-        default=512, ge=2, le=MOST_POINTS, description="points of the Fourier transform"
-    )
-    window_samples: int | None = Field(
-        default=400, ge=2, le=MOST_POINTS, description="length of the window (null: n_fft)"
-    )
-    hop_samples: int | None = Field(
-        default=160, ge=1, description="samples from frame to frame (null: half the window)"
-    )
-    n_mels: int = Field(default=40, ge=1, le=MOST_BINS, description="mel bins")
+    n_fft: Points = 512
+    window_samples: WindowSamples = 400
+    hop_samples: HopSamples = 160
+    n_mels: MelBins = 40
     power: float = Field(default=1.0, description="2: power spectrum; 1: magnitudes")
     waveform_scale: float = Field(
         default=2.0**31, gt=0, description="factor of the waveform: the settings expect integers"
@@ -43,10 +39,24 @@ class PcenConfig(MelConfig):
     )
     bias: float = Field(default=2.0, gt=0, description="what quiet values are lifted by (delta)")
     root: float = Field(default=0.5, gt=0, le=1, description="exponent of the compression (r)")
-    eps: float = Field(default=1e-6, gt=0, description="floor of the smoothed energy")
+    eps: float = Field(default=1e-6, ge=LEAST_FLOOR, description="floor of the smoothed energy")
     time_constant_s: float = Field(
         default=0.4, gt=0, le=60, description="of the smoother that the gain follows (s)"
     )
+
+    @model_validator(mode="after")
+    def _forgets(self) -> "PcenConfig":
+        if self.time_constant_frames > _MOST_FRAMES:
+            raise ValueError(
+                f"time_constant_s is {self.time_constant_frames:.0f} frames, at most "
+                f"{_MOST_FRAMES}: lower it or raise hop_samples"
+            )
+        return self
+
+    @property
+    def time_constant_frames(self) -> float:
+        """The time constant in frames."""
+        return self.time_constant_s * self.sample_rate / self.hop_length_samples
 
 
 class Pcen(StftFrontEnd):
@@ -64,9 +74,7 @@ class Pcen(StftFrontEnd):
         self.window *= config.waveform_scale
         self.gain, self.bias, self.root = config.gain, config.bias, config.root
         self.eps = config.eps
-        self.weight = smoothing_weight(
-            config.time_constant_s * config.sample_rate / config.hop_length_samples
-        )
+        self.weight = smoothing_weight(config.time_constant_frames)
 
     def finish(self, values: Tensor, lengths_frames: Tensor) -> Tensor:
         """Divide each bin by its own recent past, and compress."""
@@ -78,7 +86,7 @@ class Pcen(StftFrontEnd):
 
 def smoothing_weight(frames: float) -> float:
     """Return the weight `s` of a first-order smoother whose time constant is `frames`."""
-    return (math.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
+    return 2 / (math.sqrt(1 + 4 * frames**2) + 1)
 
 
 def smooth(values: Tensor, weight: float) -> Tensor:
@@ -92,7 +100,8 @@ def smooth(values: Tensor, weight: float) -> Tensor:
     first = torch.arange(values.shape[-1], device=values.device) == 0
     sums = torch.where(first, values, weight * values)
     reach, left = 1, 1 - weight
-    while left > _FORGOTTEN:
+    exporting = torch.compiler.is_exporting()  # any length then
+    while left > _FORGOTTEN and (exporting or reach < values.shape[-1]):
         sums = sums + left * F.pad(sums, (reach, 0))[..., : sums.shape[-1]]
         reach, left = 2 * reach, left * left
     return sums

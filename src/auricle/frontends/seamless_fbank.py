@@ -5,15 +5,15 @@ Barrault et al., "Seamless: Multilingual Expressive and Streaming Speech Transla
 each bin of each clip normalised, and neighbouring frames laid side by side.
 """
 
-import copy
 from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from auricle.core.config import validate
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset, SampleRate
 from auricle.frontends.fbank import Fbank, FbankConfig
 from auricle.tensors import Features
 
@@ -21,7 +21,7 @@ from auricle.tensors import Features
 class SeamlessFbankConfig(FrontEndConfig):
     """Settings of `SeamlessFbank`."""
 
-    sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
+    sample_rate: SampleRate = 16000
     n_mels: int = Field(default=80, ge=1, le=512, description="mel bins")
     stride: int = Field(default=2, ge=1, le=8, description="neighbouring frames side by side")
 
@@ -39,11 +39,15 @@ class SeamlessFbank(FrontEnd):
     def __init__(self, config: SeamlessFbankConfig) -> None:
         super().__init__(config)
         self.fbank = Fbank(
-            FbankConfig(
-                sample_rate=config.sample_rate,
-                n_mels=config.n_mels,
-                waveform_scale=32768.0,
-                normalise="clip_mean_std",
+            validate(
+                FbankConfig,
+                {
+                    "sample_rate": config.sample_rate,
+                    "n_mels": config.n_mels,
+                    "waveform_scale": 32768.0,
+                    "normalise": "clip_mean_std",
+                },
+                prefix="frontend",
             )
         )
         self.stride = config.stride
@@ -54,8 +58,9 @@ class SeamlessFbank(FrontEnd):
     def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
         """Turn `(batch, time)` waveforms in [-1, 1] into `(batch, n_mels * stride, frames)`.
 
-        Raises `AudioError` for waveforms that are too short for a frame of the fbank.
+        Raises `AudioError` for waveforms shorter than `shortest_samples`.
         """
+        self.refuse_short(waveforms)
         features = self.fbank(waveforms, lengths_samples)
         groups = features.values.shape[2] // self.stride
         parts = [features.values[..., i :: self.stride][..., :groups] for i in range(self.stride)]
@@ -68,12 +73,6 @@ class SeamlessFbank(FrontEnd):
     def samples_for_frames(self, frames: int) -> int:
         """Return the shortest waveform (samples) that gives at least `frames` frames."""
         return max(self.shortest_samples, self.fbank.samples_for_frames(frames * self.stride))
-
-    def for_export(self) -> "SeamlessFbank":
-        """Return a front-end with the same numbers that holds no FFT operator."""
-        twin = copy.deepcopy(self).cpu()
-        twin.fbank = self.fbank.for_export()
-        return twin
 
 
 FRONTENDS.add("seamless_fbank", FrontEndPreset(SeamlessFbank, SeamlessFbankConfig()))

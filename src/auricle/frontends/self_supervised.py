@@ -6,17 +6,17 @@ The encoders are those of the library `transformers`; papers and published names
 ones once, and from then on they live in the artifact.
 """
 
-import copy
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from auricle.core.errors import AudioError, ConfigError
+from auricle.core.config import validate
+from auricle.core.errors import ConfigError
 from auricle.encoders import PUBLISHED, TINY, EncoderConfig, build_encoder, encode, mix_layers
 from auricle.frontends import FRONTENDS
-from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset
+from auricle.frontends.base import FrontEnd, FrontEndConfig, FrontEndPreset, SampleRate
 from auricle.frontends.normalise import own_frames
 from auricle.frontends.seamless_fbank import SeamlessFbank, SeamlessFbankConfig
 from auricle.frontends.waveform import WaveformConfig, WaveformFrontEnd
@@ -26,7 +26,7 @@ from auricle.tensors import Features
 class SelfSupervisedConfig(FrontEndConfig):
     """Settings of `SelfSupervised`."""
 
-    sample_rate: int = Field(default=16000, gt=0, description="rate of the waveforms (Hz)")
+    sample_rate: SampleRate = 16000
     checkpoint: str | None = Field(
         default=None,
         description="where training takes the first weights from: a name on the Hugging Face hub, "
@@ -103,7 +103,6 @@ class SelfSupervised(FrontEnd):
         step = self.prepare.frame_period_s
         assert step is not None  # neither waveforms nor fbanks are images
         self.frame_period_s = step * self.described.stride
-        self.exported = False
         self.train(self.training)
 
     def forward(self, waveforms: Tensor, lengths_samples: Tensor) -> Features:
@@ -111,12 +110,7 @@ class SelfSupervised(FrontEnd):
 
         Raises `AudioError` for waveforms shorter than `shortest_samples`.
         """
-        if not self.exported and waveforms.shape[1] < self.shortest_samples:
-            raise AudioError(
-                f"the front-end needs at least {self.shortest_samples} samples "
-                f"({1000 * self.shortest_samples / self.sample_rate:.0f} ms), got "
-                f"{waveforms.shape[1]}: pad the waveform with zeros"
-            )
+        self.refuse_short(waveforms)
         prepared = self.prepare(waveforms, lengths_samples)
         if self.frozen and not self.exported:
             with torch.no_grad():
@@ -154,13 +148,6 @@ class SelfSupervised(FrontEnd):
         """Return the shortest waveform (samples) that gives at least `frames` frames."""
         return self.prepare.samples_for_frames(self.described.inputs_for(max(1, frames)))
 
-    def for_export(self) -> "SelfSupervised":
-        """Return the same front-end on the CPU; it checks no lengths."""
-        twin = copy.deepcopy(self).cpu()
-        twin.prepare = self.prepare.for_export()
-        twin.exported = True
-        return twin
-
 
 def _preparation(config: SelfSupervisedConfig) -> FrontEnd:
     """Return what an encoder's own feature extractor does with the sound."""
@@ -173,7 +160,8 @@ def _preparation(config: SelfSupervisedConfig) -> FrontEnd:
                 f"encoder.feature_projection_input_dim must be even (two frames side by side), got "
                 f"{rows}"
             )
-        return SeamlessFbank(SeamlessFbankConfig(sample_rate=rate, n_mels=rows // 2))
+        values = {"sample_rate": rate, "n_mels": rows // 2}
+        return SeamlessFbank(validate(SeamlessFbankConfig, values, prefix="frontend"))
     how = "zero_mean_unit_variance" if config.normalise else "none"
     return WaveformFrontEnd(WaveformConfig(sample_rate=rate, normalise=how))
 

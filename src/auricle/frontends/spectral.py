@@ -1,6 +1,6 @@
 """What spectral features share: frames, spectrum, filter bank, compression, normalisation."""
 
-import copy
+from collections.abc import Callable
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from auricle.core.errors import AudioError, ConfigError
+from auricle.core.errors import ConfigError
 from auricle.frontends.base import FrontEnd, in_fp32
 from auricle.frontends.normalise import NormalisedConfig, Normaliser, unit_behind
 from auricle.tensors import Features
@@ -19,6 +19,9 @@ Array: TypeAlias = npt.NDArray[np.float64]
 # Values of frames worked on at once on a CPU: 2 MB, so that a block's frames, spectrum and power
 # stay in the cache. A whole batch at once costs three times as much per clip.
 BLOCK_VALUES = 1 << 19
+
+_MOST_KERNEL_VALUES = 1 << 28  # 1 GB; an ONNX file ends at 2 GB
+_IMPULSES_AT_ONCE = 1024
 
 
 class SpectralFrontEnd(FrontEnd):
@@ -111,21 +114,44 @@ class SpectralFrontEnd(FrontEnd):
         if self.kernels is not None:
             values = self.convolve(self.pad(waveforms), self.kernels)
             return self._complete(values, lengths)
-        self._refuse_short(waveforms)
+        self.refuse_short(waveforms)
         with in_fp32(waveforms):
             return self._complete(self._by_fft(waveforms), lengths)
 
     def for_export(self) -> Self:
         """Return a front-end with the same numbers that holds no FFT operator.
 
-        It lies on the CPU, in evaluation mode. It checks no lengths, so that batch and time stay
-        dynamic, and does not shield itself from autocast.
+        It does not shield itself from autocast. Raises `ConfigError` where the kernels in place of
+        the Fourier transform would not fit into an ONNX file.
         """
-        twin = copy.deepcopy(self).cpu().eval()
-        impulses = torch.eye(self.frame_samples, dtype=torch.float64)
-        spectra = torch.fft.rfft(twin.shape(impulses), n=self.n_fft)[:, self._band]
-        twin.kernels = torch.cat([spectra.real, spectra.imag], dim=1).T[:, None].float()
+        rows = 2 * (self._band.stop - self._band.start)
+        if self.frame_samples * rows > _MOST_KERNEL_VALUES:
+            raise ConfigError(
+                f"a Fourier transform of {self.n_fft} points is too long for export: shorten the "
+                "window (--frontend.n_fft or --frontend.window_s)"
+            )
+        twin = super().for_export()
+
+        def spectrum(impulses: Tensor) -> Tensor:
+            values = torch.fft.rfft(twin.shape(impulses), n=self.n_fft)[:, self._band]
+            return torch.cat([values.real, values.imag], dim=1)
+
+        twin.kernels = twin.responses(spectrum)
         return twin
+
+    def responses(self, respond: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return kernels `(outputs, 1, frame_samples)` of a convolution that does as `respond`.
+
+        `respond` is a linear map of frames `(n, frame_samples)` to `(n, outputs)`. It is shown a
+        unit impulse at each place of a frame, in float64.
+        """
+        parts = []
+        for first in range(0, self.frame_samples, _IMPULSES_AT_ONCE):
+            count = min(_IMPULSES_AT_ONCE, self.frame_samples - first)
+            impulses = torch.zeros(count, self.frame_samples, dtype=torch.float64)
+            impulses.diagonal(first).fill_(1)
+            parts.append(respond(impulses).float())
+        return torch.cat(parts).T[:, None]
 
     def transform(self, frames: Tensor) -> Tensor:
         """Turn frames `(batch, frames, frame_samples)` into `(batch, frames, bins)`."""
@@ -164,12 +190,3 @@ class SpectralFrontEnd(FrontEnd):
     def _frames(self, waveforms: Tensor) -> Tensor:
         """Return a view `(batch, frames, frame_samples)` of the padded waveforms."""
         return self.pad(waveforms).unfold(1, self.frame_samples, self.hop_samples)
-
-    def _refuse_short(self, waveforms: Tensor) -> None:
-        samples = waveforms.shape[-1]
-        if samples < self.shortest_samples:
-            raise AudioError(
-                f"the front-end needs at least {self.shortest_samples} samples "
-                f"({1000 * self.shortest_samples / self.sample_rate:.0f} ms), got {samples}: "
-                "pad the waveform with zeros"
-            )

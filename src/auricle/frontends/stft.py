@@ -1,18 +1,32 @@
 """Spectral features of centred, windowed frames, as torch and librosa cut them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from auricle.frontends.base import MOST_BINS, MOST_POINTS
-from auricle.frontends.melscale import MelNorm, MelScale, check_band, mel_filters
+from auricle.frontends.base import MOST_BINS, MOST_POINTS, SampleRate
+from auricle.frontends.melscale import MelNorm, MelScale, check_band, check_size, mel_filters
 from auricle.frontends.normalise import NormalisedConfig
 from auricle.frontends.spectral import Array, SpectralFrontEnd
 from auricle.frontends.windows import WindowName, make_window
 
+Points = Annotated[int, Field(ge=4, le=MOST_POINTS, description="points of the Fourier transform")]
+WindowSamples = Annotated[
+    int | None,
+    Field(ge=4, le=MOST_POINTS, description="length of the window (null: n_fft)"),
+]
+HopSamples = Annotated[
+    int | None,
+    Field(ge=1, le=MOST_POINTS, description="samples from frame to frame (null: half the window)"),
+]
+MelBins = Annotated[int, Field(ge=1, le=MOST_BINS, description="mel bins")]
+LowestHz = Annotated[float, Field(description="lower edge of the mel bins (Hz)")]
+HighestHz = Annotated[
+    float | None, Field(description="upper edge (Hz); null: half the sample rate")
+]
 PadMode = Literal["reflect", "zeros", "replicate"]
 _TORCH_MODES = {"reflect": "reflect", "zeros": "constant", "replicate": "replicate"}
 
@@ -20,18 +34,10 @@ _TORCH_MODES = {"reflect": "reflect", "zeros": "constant", "replicate": "replica
 class StftConfig(NormalisedConfig):
     """How waveforms become spectra: torchaudio's defaults at 16 kHz."""
 
-    sample_rate: int = Field(
-        default=16000, gt=0, le=1_000_000, description="rate of the waveforms (Hz)"
-    )
-    n_fft: int = Field(
-        default=400, ge=2, le=MOST_POINTS, description="points of the Fourier transform"
-    )
-    window_samples: int | None = Field(
-        default=None, ge=2, le=MOST_POINTS, description="length of the window (null: n_fft)"
-    )
-    hop_samples: int | None = Field(
-        default=None, ge=1, description="samples from frame to frame (null: half the window)"
-    )
+    sample_rate: SampleRate = 16000
+    n_fft: Points = 400
+    window_samples: WindowSamples = None
+    hop_samples: HopSamples = None
     window_fn: WindowName = Field(default="hann", description="shape of the window")
     window_periodic: bool = Field(
         default=True, description="one period of the window; else symmetric, both ends equal"
@@ -71,22 +77,16 @@ class StftConfig(NormalisedConfig):
 class MelBinsConfig(StftConfig):
     """Spectra in mel bins: torchaudio's defaults."""
 
-    n_mels: int = Field(default=128, ge=1, le=MOST_BINS, description="mel bins")
-    f_min_hz: float = Field(default=0.0, description="lower edge of the mel bins (Hz)")
-    f_max_hz: float | None = Field(
-        default=None, description="upper edge (Hz); null: half the sample rate"
-    )
-    mel_scale: MelScale = Field(
-        default="htk",
-        description="htk: 2595 log10(1 + f/700); slaney: linear up to 1 kHz, then logarithmic",
-    )
-    mel_norm: MelNorm = Field(
-        default="none", description="none: filters of height one; slaney: of area one"
-    )
+    n_mels: MelBins = 128
+    f_min_hz: LowestHz = 0.0
+    f_max_hz: HighestHz = None
+    mel_scale: MelScale = "htk"
+    mel_norm: MelNorm = "none"
 
     @model_validator(mode="after")
     def _band_fits(self) -> "MelBinsConfig":
         check_band(self.f_min_hz, self.f_max_hz, self.sample_rate)
+        check_size(self.n_mels, self.n_fft)
         return self
 
     def filters(self) -> Array:

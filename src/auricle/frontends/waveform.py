@@ -1,6 +1,5 @@
 """The waveform itself as features, for networks that learn their own filters."""
 
-import copy
 from typing import ClassVar, Literal
 
 import torch
@@ -52,10 +51,6 @@ class WaveformFrontEnd(FrontEnd):
     def samples_for_frames(self, frames: int) -> int:
         """Return the number of frames."""
         return max(self.shortest_samples, frames)
-
-    def for_export(self) -> "WaveformFrontEnd":
-        """Return the same front-end on the CPU."""
-        return copy.deepcopy(self).cpu()
 
 
 def _standardised(waveforms: Tensor, lengths_samples: Tensor) -> Tensor:

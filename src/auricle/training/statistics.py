@@ -64,9 +64,10 @@ def measure(
 ) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of the features of `clips`, of all bins or each.
 
-    A bin that never changes gets a standard deviation of 1. Raises `DataError` when no clip can be
-    read.
+    The front-end works as in evaluation, without dither. A bin that never changes gets a standard
+    deviation of 1. Raises `DataError` when no clip can be read.
     """
+    frontend.eval()
     total = _Moments.none(frontend.bins)
     with reporter.progress("measuring features", len(clips)) as progress:
         for features, count in _features(frontend, clips):
