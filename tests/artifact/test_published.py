@@ -79,6 +79,24 @@ def test_every_network_of_macls_is_there():
     assert {name for names in MACLS.values() for name in names} <= set(MODELS)
 
 
+def row_of(name: str) -> str:
+    """The line of the documentation that a checkpoint has."""
+    published = PUBLISHED[name]
+    checked = "none" if published.checksum is None else published.checksum.algorithm
+    size = "" if published.size_bytes is None else f"{published.size_bytes:,}"
+    figure = f"{published.figure} ({published.figure_source})" if published.figure else ""
+    cells = [f"`{name}`", f"`{published.model}`", f"`{published.file}`", figure]
+    return f"| {' | '.join([*cells, published.licence, size, checked])} |"
+
+
+def test_the_documentation_lists_every_checkpoint():
+    page = Path(__file__).resolve().parents[2] / "docs" / "checkpoints.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    rows = {line for line in lines if line.startswith("| `")}
+    assert rows == {row_of(name) for name in PUBLISHED}
+    assert any("None of these files has been loaded here yet" in line for line in lines)
+
+
 # -- what is taken
 
 

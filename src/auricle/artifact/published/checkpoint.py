@@ -138,8 +138,10 @@ def _recognised(
     where: str, weights: Mapping[str, Tensor], candidate: Candidate, classes: int, **more: Any
 ) -> Checkpoint:
     of_network = {key: value for key, value in weights.items() if key not in SKIPPED}
-    known = candidate.published.label_list() if candidate.published else None
-    if known is None and classes == AUDIOSET_CLASSES:
+    known = None
+    if candidate.published is not None:
+        known = candidate.published.label_list()
+    elif classes == AUDIOSET_CLASSES:
         known = audioset_labels()
     return Checkpoint(
         where,
