@@ -35,15 +35,16 @@ def demo(
     output
         Run folder; an earlier demo in it is replaced.
     cache
-        Where downloads are kept (default: ~/.cache/auricle).
+        Where downloads are kept (default: AURICLE_CACHE, else the user's cache folder).
     quiet
         Say nothing but errors and the results.
     """
     from auricle import api
+    from auricle.core.download import cache_folder
     from auricle.data.demo import demo_dataset
 
     api.require_torch("the demo")
-    found = demo_dataset(data, cache or Path.home() / ".cache" / "auricle", say_next)
+    found = demo_dataset(data, cache or cache_folder(), say_next)
     say_next(f"data: {found.why}")
     flags = {**found.options, **run.dotted()}
     job = _Demo(found, flags, run.config, output, start_reporter(quiet))
