@@ -274,21 +274,3 @@ def test_quiet_says_the_result_alone(done, trained, tone_folder, odd_sounds, tmp
         outcome = done(*words, "--quiet")
         assert outcome.err == ""
         assert outcome.out
-
-
-def test_models_lists_and_shows(done):
-    listed = done("models").out
-    for name in ("cnn6", "cnn10", "cnn14", "small_resnet"):
-        assert name in listed
-    assert "tiny" not in listed
-    shown = done("models", "small_resnet_tiny").out
-    for part in ("--model.widths", "--frontend.n_mels", "BatchNorm2d", "1 x ", "logmel_8k"):
-        assert part in shown
-
-
-def test_what_models_lists_are_keys_of_the_configuration(done):
-    shown = done("models", "cnn6_tiny").out
-    flags = {word for word in shown.split() if word.startswith(("--model.", "--frontend."))}
-    assert len(flags) > 5
-    tree = yaml.safe_load(done("config", "--model", "cnn6_tiny").out)
-    assert flags == {f"--{part}.{key}" for part in ("model", "frontend") for key in tree[part]}

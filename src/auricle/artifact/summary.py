@@ -11,6 +11,7 @@ from auricle.artifact.tracing import Trace, Work, on_meta, trace
 from auricle.core.units import seconds_to_samples
 
 BYTES_PER_VALUE = 4
+LAYER_HEADER = ("layer", "kind", "output", "parameters", "multiply-adds", "MB")
 LONGER_S = 16.0
 """How much longer the second clip is: a multiple of the steps of all the field's networks."""
 
@@ -75,3 +76,18 @@ def _hear(classifier: Classifier, lengths: Sequence[int]) -> list[Trace]:
         if any(True for _ in twin.frontend.parameters()):
             return [trace(twin, *sound) for sound in sounds]
         return [trace(twin.model, twin.frontend(*sound)) for sound in sounds]
+
+
+def layer_rows(summary: Summary) -> list[tuple[str, str, str, int, int, float]]:
+    """Write the layers under `LAYER_HEADER`; MB are those of a layer's results for one clip."""
+    return [
+        (
+            layer.name or "(the network itself)",
+            layer.kind,
+            " x ".join(map(str, layer.output_shape)),
+            layer.parameters,
+            layer.multiply_adds,
+            layer.activation_bytes / 1e6,
+        )
+        for layer in summary.layers
+    ]

@@ -26,8 +26,9 @@ _SECTION = "augment"
 
 @dataclass(frozen=True)
 class OptionHelp:
-    """One key of the configuration: its dotted path, its default and what it does."""
+    """One key of a part: its name, its dotted path, its default and what it does."""
 
+    option: str
     key: str
     default: Any
     description: str
@@ -85,7 +86,9 @@ def augmentation_keys() -> list[PartHelp]:
             AUGMENTATIONS[name].domain,
             (AUGMENTATIONS[name].__doc__ or "").split("\n", maxsplit=1)[0],
             tuple(
-                OptionHelp(f"{_SECTION}.{name}.{option}", field.default, field.description or "")
+                OptionHelp(
+                    option, f"{_SECTION}.{name}.{option}", field.default, field.description or ""
+                )
                 for option, field in AUGMENTATIONS[name].Config.model_fields.items()
             ),
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auricle.artifact.classifier import Classifier
-from auricle.artifact.summary import summarise
+from auricle.artifact.summary import LAYER_HEADER, layer_rows, summarise
 from auricle.core.reporting import Reporter
 from auricle.data import SPLITS, Manifest
 from auricle.evaluation import Result, figure_sentence, interval
@@ -37,18 +37,8 @@ def announce_network(reporter: Reporter, classifier: Classifier, config: RunConf
     """Show the network: layers, output shapes, parameters, multiply-adds and memory."""
     assert config.data.clip_s is not None  # resolve_parts fills it
     summary = summarise(classifier, config.data.clip_s)
-    rows = [
-        [
-            layer.name,
-            layer.kind,
-            " x ".join(map(str, layer.output_shape)),
-            layer.parameters,
-            f"{layer.multiply_adds / 1e6:.1f} M",
-        ]
-        for layer in summary.layers
-    ]
     name = f"{config.frontend['name']} -> {config.model['name']}"
-    reporter.table(name, ["layer", "kind", "output", "parameters", "multiply-adds"], rows)
+    reporter.table(name, LAYER_HEADER, layer_rows(summary))
     activations_mb = summary.activations_mb * config.train.batch_size
     reporter.say(
         f"{summary.parameters:,} parameters, {summary.multiply_adds / 1e6:.1f} M multiply-adds for "
