@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 from auricle.cli import COMMANDS, DATA_COMMANDS, build_app, main
-from auricle.cli.files import HearFlags
-from auricle.cli.flags import CONFIG_SECTIONS, RunFlags
+from auricle.cli.flags import CONFIG_SECTIONS
 from auricle.core.config import dotted_keys
 from auricle.training.config import RunConfig
 
@@ -55,11 +54,12 @@ def options_of(command: str) -> list[str]:
     parameters = inspect.signature(
         getattr(module, command.rsplit(maxsplit=1)[-1])
     ).parameters.values()
-    named = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
-    for shared, flags in (("run", RunFlags), ("how", HearFlags)):
-        if shared in named:
-            named.remove(shared)
-            named += [field.name for field in fields(flags)]
+    named: list[str] = []
+    for item in parameters:
+        if is_dataclass(item.annotation):  # flags that several commands share
+            named += [field.name for field in fields(item.annotation)]
+        elif item.kind is item.KEYWORD_ONLY:
+            named.append(item.name)
     return [f"--{name.replace('_', '-')}" for name in named]
 
 
