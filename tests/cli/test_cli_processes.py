@@ -54,13 +54,19 @@ def options_of(command: str) -> list[str]:
     parameters = inspect.signature(
         getattr(module, command.rsplit(maxsplit=1)[-1])
     ).parameters.values()
-    named: list[str] = []
+    options: list[str] = []
     for item in parameters:
         if is_dataclass(item.annotation):  # flags that several commands share
-            named += [field.name for field in fields(item.annotation)]
+            options += [option_of(field.name, field.type) for field in fields(item.annotation)]
         elif item.kind is item.KEYWORD_ONLY:
-            named.append(item.name)
-    return [f"--{name.replace('_', '-')}" for name in named]
+            options.append(option_of(item.name, item.annotation))
+    return options
+
+
+def option_of(name: str, annotation: object) -> str:
+    """The spelling that an annotation gives, else the name's own."""
+    said = [extra.name for extra in getattr(annotation, "__metadata__", ()) if extra.name]
+    return said[0][0] if said else f"--{name.replace('_', '-')}"
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"data {name}" for name in DATA_COMMANDS)])
