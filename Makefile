@@ -14,6 +14,7 @@ help:
 	@echo "make setup       only set up, in .venv"
 	@echo "make docs        build the documentation into site/"
 	@echo "make bench-page  write the measured figures into docs/benchmarks.md and the front pages"
+	@echo "make models-page write the table of networks into docs/models.md"
 	@echo "make format      rewrite the sources in the house style"
 
 setup:
@@ -26,7 +27,7 @@ demo:
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-check: lint types layers docs bench-check light-check
+check: lint types layers docs bench-check models-check light-check
 
 lint: setup
 	$(BIN)/ruff check .
@@ -51,8 +52,14 @@ bench-page: setup
 bench-check: setup
 	$(BIN)/python benchmarks/render.py --check
 
+models-page: setup
+	$(BIN)/python tools/models_page.py
+
+models-check: setup
+	$(BIN)/python tools/models_page.py --check
+
 # The base install alone, in a fresh environment: its size, and every --help without torch.
 light-check: setup
 	$(BIN)/python benchmarks/install_size.py --check
 
-.PHONY: help setup demo test check lint format types layers docs bench-page bench-check light-check
+.PHONY: help setup demo test check lint format types layers docs bench-page bench-check models-page models-check light-check
