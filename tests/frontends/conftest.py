@@ -15,12 +15,14 @@ from auricle.frontends.base import FrontEnd
 def _build(name: str, **values: Any) -> FrontEnd:
     preset = FRONTENDS[name]
     changed = {**preset.config.model_dump(), **values}
-    return preset.build(validate(preset.build.Config, changed, prefix="frontend"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return preset.build(validate(preset.build.Config, changed, prefix="frontend"))
 
 
 @pytest.fixture(scope="session")
 def build() -> Callable[..., FrontEnd]:
-    """Build a front-end by name, with changed options."""
+    """Build a front-end by name, with changed options; weights are the same every time."""
     return _build
 
 
