@@ -24,6 +24,8 @@ from auricle.core.errors import ConfigError, MissingExtra
 ModelType = Literal["wav2vec2", "hubert", "wavlm", "wav2vec2-bert"]
 Activation = Literal["gelu", "gelu_new", "relu", "selu", "silu", "swish"]
 
+_LONGEST_FRAME = 2**20  # samples: every clip is padded to it
+
 Count = TypeVar("Count", int, Tensor)
 
 
@@ -85,6 +87,11 @@ class EncoderConfig(Config):
             raise ValueError("conv_dim, conv_stride and conv_kernel must have the same length")
         if len(self.conv_dim) > 32 or not all(1 <= n <= 16384 for size in sizes for n in size):
             raise ValueError("at most 32 convolutions, each number from 1 to 16384")
+        if self.inputs_for(1) > _LONGEST_FRAME:
+            raise ValueError(
+                f"a frame of these convolutions spans {self.inputs_for(1)} samples, at most "
+                f"{_LONGEST_FRAME}: lower conv_kernel or conv_stride"
+            )
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "

@@ -207,6 +207,7 @@ def test_a_clip_of_less_than_a_frame_in_a_batch_is_nothing(build):
         ({"encoder": {"model_type": "wavlm", "hidden_sise": 3}}, "did you mean.*hidden_size"),
         ({"encoder": {"model_type": "wavlm", "hidden_size": 770}}, "multiple of num_attention"),
         ({"encoder": {"model_type": "hubert", "conv_dim": [3]}}, "must have the same length"),
+        ({"encoder": {"model_type": "wavlm", "conv_stride": [16384] * 7}}, "spans .* samples"),
         ({"encoder": {"model_type": "wavlm", "num_hidden_layers": 10**9}}, "less than or equal"),
         ({"layers": "first"}, "'last' or 'mix'"),
     ],
