@@ -90,8 +90,10 @@ def _open(
     reporter: Reporter | None,
 ) -> "Predictor":
     if not _has_torch():
-        if not Path(source).exists():
-            raise ArtifactError(f"no classifier at {source}")
+        from auricle.artifact.published import PUBLISHED
+
+        if not Path(source).exists() and str(source) not in PUBLISHED:
+            raise ArtifactError(f"no classifier at {source}: give an .onnx file")
         raise MissingExtra(f"running {source} (it holds no model.onnx)", "train")
     from auricle.artifact.classifier import TorchEngine
     from auricle.artifact.published.loading import load_any

@@ -147,6 +147,22 @@ def test_527_classes_are_those_of_audioset(saved):
     assert classifier.spec.window_s == 10
 
 
+@pytest.mark.parametrize(
+    "file", ["Cnn6_mAP=0.343.pth", "Cnn6_mAP%3D0.343.pth", "cnn6_map=0.343.pth?download=1"]
+)
+def test_a_published_file_is_known_by_its_name(file):
+    with torch.device("meta"):
+        state = dict(auricle.create_model("cnn6", 527).state_dict())
+    candidate, _ = recognise(state, Path(file))
+    assert candidate.published is PUBLISHED["panns/cnn6"]
+
+
+def test_a_published_name_on_a_file_of_other_classes(saved):
+    path = saved(auricle.create_model("leenet11", 5).state_dict(), "LeeNet11_mAP=0.266.pth")
+    opened = open_checkpoint(path)
+    assert (opened.labels, opened.classes, opened.activation) == (None, 5, "softmax")
+
+
 def test_an_embedding_network_embeds_and_does_not_predict(saved, tmp_path):
     network = auricle.create_model("campplus_tiny", 0).eval()
     path = saved(network.state_dict(), "network.ckpt")

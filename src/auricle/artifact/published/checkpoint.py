@@ -111,8 +111,8 @@ def require_hub_name(name: str) -> None:
     families = [known for known in PUBLISHED if PUBLISHED[known].layout == "torch"]
     if name.partition("/")[0] in {known.partition("/")[0] for known in families}:
         raise unknown_name("published checkpoint", name, families)
-    is_file = name.endswith(_FILES) or Path(name).parent.is_dir()
-    if _HUB_NAME.fullmatch(name) and not (is_file and Path(name).parent != Path()):
+    is_path = name.endswith(_FILES) or Path(name).parent.is_dir()
+    if _HUB_NAME.fullmatch(name) and not is_path:
         return
     last = {known.partition("/")[2]: known for known in families}
     guess = nearest(name, last) if "/" not in name else None
@@ -143,6 +143,8 @@ def _recognised(
         known = candidate.published.label_list()
     elif classes == AUDIOSET_CLASSES:
         known = audioset_labels()
+    if known is not None and len(known) != classes:  # trained on, under the published name
+        known = None
     return Checkpoint(
         where,
         resolve_model(candidate.model),

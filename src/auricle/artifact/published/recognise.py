@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import torch
 from torch import Size, Tensor
@@ -167,8 +168,10 @@ def variants(names: Sequence[str]) -> list[Candidate]:
 
 
 def _of_file(file: str) -> list[Candidate]:
-    known = (PUBLISHED[name] for name in PUBLISHED)
-    return [Candidate(p.model_section, p) for p in known if p.file == file]
+    """Return the published files of a name, also as browsers and wget save it."""
+    plain = unquote(file.partition("?")[0]).lower()
+    known = (PUBLISHED[name] for name in PUBLISHED if PUBLISHED[name].layout == "torch")
+    return [Candidate(p.model_section, p) for p in known if p.file.lower() == plain]
 
 
 def _akin(weights: Mapping[str, Tensor]) -> Iterator[Candidate]:
