@@ -10,6 +10,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from auricle.artifact.classifier import build_classifier
+from auricle.core.errors import ConfigError
 from auricle.frontends import FRONTENDS
 from auricle.models import MODELS
 from auricle.tensors import Features
@@ -55,6 +57,20 @@ def test_what_it_states_is_what_it_gives(frontend_of, lengths_of, name):
         assert (output.frame_scores is not None) == model.has_frame_scores
         if model.has_frame_scores:
             assert output.frame_scores.shape == (2, features.values.shape[2], CLASSES)
+
+
+@pytest.mark.parametrize("frontend", ["logmel_8k", "waveform_16k", "gtzan_image"])
+@pytest.mark.parametrize("name", TINY)
+def test_features_that_it_cannot_read_are_refused_before_any_sound(name, frontend):
+    """What is not refused with the front-end is scored."""
+    with torch.device("meta"):
+        try:
+            classifier = build_classifier({"name": frontend}, {"name": name}, CLASSES).eval()
+        except ConfigError:  # its words: test_features_fit
+            return
+    model, front = classifier.model, classifier.frontend
+    output = model(front.outline(classifier.shortest_samples + front.sample_rate))
+    assert output.scores.shape == (1, CLASSES)
 
 
 def on_meta(features):
@@ -140,9 +156,12 @@ def test_a_new_head_leaves_the_rest_alone(make_model, hear, lengths_of, name):
     if model.has_frame_scores:
         assert after.frame_scores.shape[2] == 7
     assert torch.equal(after.embedding, before.embedding)
+    assert not any(part.training for part in model.modules())
     model.replace_head(0)
     assert model(features).scores is None
     assert torch.equal(model(features).embedding, before.embedding)
+    model.double().replace_head(4)
+    assert {value.dtype for value in model.parameters()} == {torch.float64}
 
 
 @pytest.mark.parametrize("name", TINY)

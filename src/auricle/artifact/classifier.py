@@ -39,9 +39,16 @@ class Classifier(nn.Module):
 
 
 def build_classifier(frontend: Section, model: Section, classes: int) -> Classifier:
-    """Build an untrained classifier from the two sections of a configuration."""
+    """Build an untrained classifier from the two sections of a configuration.
+
+    Raises `ConfigError`, also where the network cannot read what the front-end gives.
+    """
     front = build_frontend(frontend)
-    return Classifier(front, build_model(model, bins=front.bins, classes=classes))
+    classifier = Classifier(front, build_model(model, bins=front.bins, classes=classes))
+    shortest = classifier.shortest_samples
+    for samples in (shortest, shortest + front.sample_rate):  # some networks read one size only
+        classifier.model.check_features(front.outline(samples))
+    return classifier
 
 
 class TorchEngine:

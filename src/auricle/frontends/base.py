@@ -32,6 +32,7 @@ class FrontEnd(nn.Module):
     (seconds between frames; None for images), `shortest_samples` (the shortest waveform it
     takes), `frame_count(samples)`, `fixed_frames` (the count that every waveform gives; None:
     longer waveforms give more), `channels` (of images; None for features without that axis),
+    `with_waveforms` (whether it hands the waveforms on beside its features),
     `db_per_unit` (what 1 in its features is in dB; None: they are no logarithms, or each clip has
     its own unit) and `padding_safe` (whether the zeros behind a shorter clip of a batch leave that
     clip's own frames alone). `for_export` gives an equal module whose Fourier transform is a
@@ -49,6 +50,7 @@ class FrontEnd(nn.Module):
     shortest_samples: int
     fixed_frames: int | None = None
     channels: int | None = None
+    with_waveforms: bool = False
     db_per_unit: float | None = None
     padding_safe: bool = False
     learns: bool = False
@@ -78,6 +80,13 @@ class FrontEnd(nn.Module):
         """Return the shape of the features of one waveform of `samples`, without the batch axis."""
         shape = (self.bins, self.frame_count(samples))
         return shape if self.channels is None else (self.channels, *shape)
+
+    def outline(self, samples: int) -> Features:
+        """Return features of one waveform of `samples` that have shapes and no values."""
+        shape = self.feature_shape(samples)
+        waveforms = torch.empty(1, samples, device="meta") if self.with_waveforms else None
+        lengths = torch.empty(1, dtype=torch.int64, device="meta")
+        return Features(torch.empty(1, *shape, device="meta"), lengths, waveforms)
 
     def for_export(self) -> Self:
         """Return a front-end with the same numbers that holds no FFT operator.

@@ -96,19 +96,18 @@ class Ast(SoundModel):
         self.classifier = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh linear layer for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        where = next(self.parameters())
+    def build_head(self, classes: int) -> None:
+        """Set the last layer, behind the layer norm that is there; 0: neither."""
         if classes == 0:
             self.classifier = None
         elif self.classifier is None:
-            self.classifier = _Head(self.settings, classes).to(where)
+            self.classifier = _Head(self.settings, classes)
         else:
-            self.classifier.dense = nn.Linear(self.embedding_dim, classes).to(where)
+            self.classifier.dense = nn.Linear(self.embedding_dim, classes)
 
-    def forward(self, features: Features) -> Output:
-        """Score features `(batch, bins, fixed_frames)`. Raises `ConfigError` for another count."""
+    def check_features(self, features: Features) -> None:
+        """Raise `ConfigError` for features that it cannot read: of another number of frames."""
+        super().check_features(features)
         frames = features.values.shape[2]
         if frames != self.fixed_frames:
             raise ConfigError(
@@ -116,6 +115,10 @@ class Ast(SoundModel):
                 f"--frontend.frames {self.fixed_frames} (front-end ast_fbank) or "
                 f"--model.max_length {frames}"
             )
+
+    def forward(self, features: Features) -> Output:
+        """Score features `(batch, bins, fixed_frames)`. Raises `ConfigError` for another count."""
+        self.check_features(features)
         output = self.audio_spectrogram_transformer(features.values.transpose(1, 2))
         embedding = output.pooler_output.float()
         scores = None if self.classifier is None else self.classifier(embedding).float()

@@ -10,7 +10,7 @@ Everything runs as 2-d convolutions on channels-last tensors, with a height of o
 """
 
 from collections import OrderedDict
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from pydantic import Field, PositiveInt
@@ -22,6 +22,8 @@ from auricle.models.base import ModelConfig, ModelPreset, SoundModel
 from auricle.models.pointwise import PointwiseConv2d
 from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
+
+L = TypeVar("L", nn.Conv1d, nn.Linear)
 
 
 class CamPlusPlusConfig(PooledConfig):
@@ -256,17 +258,13 @@ class CamPlusPlus(SoundModel):
         self.xvector = XVector(config, bins=-(-bins // 8))
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
-                _initialise(module)
+                _initialised(module)
         self.fc: nn.Linear | None = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        self.fc = None
-        if classes > 0:
-            self.fc = nn.Linear(self.embedding_dim, classes).to(self.head.conv1.weight)
-            _initialise(self.fc)
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
+        self.fc = _initialised(nn.Linear(self.embedding_dim, classes)) if classes else None
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`."""
@@ -281,10 +279,11 @@ def _residual_stage(channels: int) -> nn.Sequential:
     return nn.Sequential(BasicResBlock(channels, channels, 2), BasicResBlock(channels, channels, 1))
 
 
-def _initialise(layer: nn.Conv1d | nn.Linear) -> None:
+def _initialised(layer: L) -> L:
     nn.init.kaiming_normal_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+    return layer
 
 
 _SOURCE = "Wang et al. 2023, arXiv 2303.00332; 3D-Speaker 09e7806, speakerlab/models/campplus"

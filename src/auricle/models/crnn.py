@@ -165,22 +165,19 @@ class Crnn(SoundModel):
         self.pooling: ScorePooling | None = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
+    def build_head(self, classes: int) -> None:
+        """Set the scores' layer and their pooling; 0: neither."""
         self.has_frame_scores = classes > 0
         self.scores_are = SCORE_POOLINGS[self.score_pooling].build.scores_are
         self.dense = self.pooling = None
         if classes > 0:
-            pooling = build_score_pooling(
+            self.dense = nn.Linear(self.embedding_dim, classes)
+            self.pooling = build_score_pooling(
                 self.score_pooling,
                 inputs=self.embedding_dim,
                 classes=classes,
                 options=self.score_pooling_options,
             )
-            like = next(self.rnn.parameters())
-            self.dense = nn.Linear(self.embedding_dim, classes).to(like)
-            self.pooling = pooling.to(like)
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""

@@ -162,11 +162,9 @@ class EcapaTdnn(SoundModel):
         self.output: nn.Linear | None = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        head = nn.Linear(self.embedding_dim, classes) if classes else None
-        self.output = None if head is None else head.to(self.fc.conv.weight)
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
+        self.output = nn.Linear(self.embedding_dim, classes) if classes else None
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""

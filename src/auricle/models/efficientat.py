@@ -213,16 +213,14 @@ class EfficientAT(SoundModel):
         initialise(self)
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        like = next(self.parameters())
+    def build_head(self, classes: int) -> None:
+        """Set the classifier, or the last layer of an mlp that is there; 0: none."""
         if classes == 0:
             self.classifier = None
         elif self.config.head == "mlp" and self.classifier is not None:
-            self.classifier[5] = initialise(nn.Linear(self.hidden, classes)).to(like)
+            self.classifier[5] = initialise(nn.Linear(self.hidden, classes))
         else:
-            self.classifier = initialise(self._head(classes)).to(like)
+            self.classifier = initialise(self._head(classes))
 
     def _head(self, classes: int) -> nn.Sequential:
         if self.config.head == "fully_convolutional":

@@ -155,12 +155,9 @@ class _Backbone(SoundModel):
         """Run stage 1, 2, 3 or 4."""
         return self.get_submodule(f"layer{stage}")(x)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        self.fc = None
-        if classes > 0:
-            self.fc = nn.Linear(self.embedding_dim, classes).to(self.conv1.weight)
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
+        self.fc = nn.Linear(self.embedding_dim, classes) if classes else None
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""

@@ -76,15 +76,9 @@ class ImageNetwork(SoundModel):
         """
         raise NotImplementedError
 
-    def forward(self, features: Features) -> Output:
-        """Score pictures, or features of one channel. Raises `ConfigError` for another size."""
-        embedding = self.embed(self._pictures(features.values)).float()
-        scores = self.head()(embedding).float() if self.classes else None
-        return Output(scores, embedding=embedding)
-
-    def _pictures(self, values: Tensor) -> Tensor:
-        if values.ndim == 3:
-            values = values[:, None]
+    def check_features(self, features: Features) -> None:
+        """Raise `ConfigError` for pictures that it cannot read: of other channels or size."""
+        values = _pictures(features)
         wanted, found = self.channels, values.shape[1]
         if found not in (1, wanted):
             raise ConfigError(
@@ -97,9 +91,16 @@ class ImageNetwork(SoundModel):
                 f"{values.shape[2]} x {values.shape[3]}: choose an image front-end of that "
                 f"--frontend.width, or give --model.width {values.shape[3]}"
             )
-        if found < wanted:
-            values = values.expand(-1, wanted, -1, -1)
-        return values.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, features: Features) -> Output:
+        """Score pictures, or features of one channel. Raises `ConfigError` for another size."""
+        self.check_features(features)
+        pictures = _pictures(features)
+        if pictures.shape[1] < self.channels:
+            pictures = pictures.expand(-1, self.channels, -1, -1)
+        embedding = self.embed(pictures.contiguous(memory_format=torch.channels_last)).float()
+        scores = self.head()(embedding).float() if self.classes else None
+        return Output(scores, embedding=embedding)
 
 
 class TimmConfig(ImageConfig):
@@ -163,12 +164,9 @@ class TimmNetwork(ImageNetwork):
                 f"{self.bins} x {self.config.width}: {' '.join(str(error).split())}"
             ) from None
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh last layer for `classes` in the place of the old one (0: no head)."""
-        where = next(self.parameters())
-        self.classes = classes
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
         self.network.reset_classifier(classes)
-        self.head().to(where)
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Turn `(batch, channels, height, width)` into `(batch, embedding_dim)`."""
@@ -234,12 +232,10 @@ class TorchvisionMobileNet(ImageNetwork):
         if classes == 0:
             self.replace_head(0)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh last layer for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        where = next(self.parameters())
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
         self.network.classifier[-1] = (
-            nn.Linear(self.embedding_dim, classes).to(where) if classes else nn.Identity()
+            nn.Linear(self.embedding_dim, classes) if classes else nn.Identity()
         )
 
     def embed(self, pictures: Tensor) -> Tensor:
@@ -270,6 +266,12 @@ class TorchvisionMobileNet(ImageNetwork):
         if self.config.channels == 1 and first in filled:
             filled[first] = filled[first].sum(dim=1, keepdim=True)
         _fill_all_but("classifier.3", self.network, filled)
+
+
+def _pictures(features: Features) -> Tensor:
+    """Return `(batch, channels, height, width)`; rows over time are a picture of one channel."""
+    values = features.values
+    return values[:, None] if values.ndim == 3 else values
 
 
 def _fill_all_but(head: str, network: nn.Module, filled: Mapping[str, Tensor]) -> None:

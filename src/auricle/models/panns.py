@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
-from auricle.models.base import ModelConfig
+from auricle.models.base import ModelConfig, refuse_waveforms
 from auricle.models.panns_parts import (
     ClipConfig,
     ClipModel,
@@ -106,13 +106,16 @@ class Panns(ClipModel):
     """
 
     Config: ClassVar[type[ModelConfig]] = PannsConfig
+    hears_waveforms = True
     config: PannsConfig
     bn0: nn.BatchNorm2d
     pre_block4: ConvBlock
 
     def __init__(self, config: PannsConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
-        alone = config.input == "wavegram" and bins == 1  # the front-end gives the waveform
+        if config.input != "wavegram":
+            refuse_waveforms(bins)
+        alone = bins == 1  # the front-end gives the waveform
         if alone and config.head != "clip":
             raise ConfigError(
                 f"head {config.head} gives a row of scores a frame, and a waveform's frames are "
@@ -180,21 +183,39 @@ class Panns(ClipModel):
             pool=(2, 1),
         )
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        super().replace_head(0 if self.head == "decision_att" else classes)
-        self.classes = classes
+    def build_head(self, classes: int) -> None:
+        """Set the last layers, and what they say; 0: none."""
+        attends = self.head == "decision_att"
+        super().build_head(0 if attends else classes)
+        self.att_block = None
+        if classes and attends:
+            self.att_block = AttentionHead(self.embedding_dim, classes)
         self.has_frame_scores = classes > 0 and self.head != "clip"
         averages = self.head in ("decision_avg", "decision_att")
         self.scores_are = "probabilities" if averages else "logits"
-        self.att_block = None
-        if classes and self.head == "decision_att":
-            self.att_block = AttentionHead(self.embedding_dim, classes).to(self.fc1.weight)
         unused = ["att_block.bn_att."] if self.att_block is not None else []
         if self.config.input == "wavegram":
             unused += ["bn0.", "conv_block1."]
         named = [name for name, _ in self.named_parameters()]
         self.unused_parameters = [name for name in named if name.startswith(tuple(unused))]
+
+    def check_features(self, features: Features) -> None:
+        """Raise `ConfigError` for features that it cannot read, or whose waveforms do not fit."""
+        super().check_features(features)
+        if self.config.input == "logmel" or self.bins == 1:
+            return
+        if features.waveforms is None:
+            raise ConfigError(
+                "a wavegram is drawn from the waveform, and this front-end hands none on: set "
+                "--frontend.with_waveforms true, or choose --frontend logmel_32k_wave"
+            )
+        frames, samples = features.values.shape[2], features.waveforms.shape[1]
+        if abs(frames - samples / self.hop_samples) > _EDGE_FRAMES:
+            raise ConfigError(
+                f"the wavegram has a frame every {self.hop_samples} samples (the product of "
+                f"--model.wavegram_strides), but the front-end makes {frames} frames of "
+                f"{samples} samples: make the two agree"
+            )
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
@@ -229,19 +250,9 @@ class Panns(ClipModel):
     def _waveforms(self, features: Features) -> Tensor:
         if self.bins == 1:
             return features.values[:, 0]
-        if features.waveforms is None:
-            raise ConfigError(
-                "a wavegram is drawn from the waveform, and this front-end hands none on: set "
-                "--frontend.with_waveforms true, or choose --frontend logmel_32k_wave"
-            )
         if not torch.compiler.is_compiling():
-            frames, samples = features.values.shape[2], features.waveforms.shape[1]
-            if abs(frames - samples / self.hop_samples) > _EDGE_FRAMES:
-                raise ConfigError(
-                    f"the wavegram has a frame every {self.hop_samples} samples (the product of "
-                    f"--model.wavegram_strides), but the front-end makes {frames} frames of "
-                    f"{samples} samples: make the two agree"
-                )
+            self.check_features(features)
+        assert features.waveforms is not None  # checked
         return features.waveforms
 
     def _score_segments(self, x: Tensor, frames: int) -> Output:

@@ -45,13 +45,10 @@ class ClipModel(SoundModel):
         self.fc_audioset = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
-        self.fc_audioset = None
-        if classes:
-            head = initialised(nn.Linear(self.embedding_dim, classes))
-            self.fc_audioset = head.to(self.fc1.weight)
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
+        layer = initialised(nn.Linear(self.embedding_dim, classes)) if classes else None
+        self.fc_audioset = layer
 
     def score_clip(self, x: Tensor) -> Output:
         """Score `(batch, channels, time)`."""

@@ -141,6 +141,7 @@ class Res1dNet(ClipModel):
     """Res1dNet31 and 51: residual stages over the waveform `(batch, 1, time)`."""
 
     Config: ClassVar[type[ModelConfig]] = Res1dNetConfig
+    hears_waveforms = True
 
     def __init__(self, config: Res1dNetConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)

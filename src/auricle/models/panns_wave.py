@@ -49,6 +49,7 @@ class LeeNet(ClipModel):
     """
 
     Config: ClassVar[type[ModelConfig]] = LeeNetConfig
+    hears_waveforms = True
 
     def __init__(self, config: LeeNetConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)
@@ -124,6 +125,7 @@ class DaiNet(ClipModel):
     """DaiNet19: a convolution of 80 samples, then residual blocks with pooling between them."""
 
     Config: ClassVar[type[ModelConfig]] = DaiNetConfig
+    hears_waveforms = True
 
     def __init__(self, config: DaiNetConfig, *, bins: int, classes: int) -> None:
         super().__init__(config, bins=bins, classes=classes)

@@ -83,11 +83,10 @@ class SmallResNet(SoundModel):
         self.head: nn.Linear | None = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh head for `classes` in the place of the old one (0: no head)."""
-        self.classes = classes
+    def build_head(self, classes: int) -> None:
+        """Set the last layer; 0: none."""
         self.has_frame_scores = classes > 0
-        self.head = nn.Linear(self.embedding_dim, classes).to(self.norm.weight) if classes else None
+        self.head = nn.Linear(self.embedding_dim, classes) if classes else None
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`."""

@@ -57,6 +57,7 @@ class SpeechEncoder(SoundModel):
     """
 
     Config: ClassVar[type[ModelConfig]] = SpeechEncoderConfig
+    hears_waveforms = True
     layer_weights: nn.Parameter | None
     projector: nn.Linear | None
     classifier: nn.Linear | None
@@ -86,16 +87,14 @@ class SpeechEncoder(SoundModel):
         self.classifier = None
         self.replace_head(classes)
 
-    def replace_head(self, classes: int) -> None:
-        """Put a fresh classifier for `classes` behind the projection (0: neither of them)."""
-        self.classes = classes
+    def build_head(self, classes: int) -> None:
+        """Set the classifier, behind the projection that is there; 0: neither."""
         if classes == 0:
             self.projector = self.classifier = None
             return
-        where = next(self.parameters())
         if self.projector is None:
-            self.projector = nn.Linear(self.embedding_dim, self.proj_size).to(where)
-        self.classifier = nn.Linear(self.proj_size, classes).to(where)
+            self.projector = nn.Linear(self.embedding_dim, self.proj_size)
+        self.classifier = nn.Linear(self.proj_size, classes)
 
     def forward(self, features: Features) -> Output:
         """Score features `(batch, bins, frames)`; frames at least `shortest_frames`."""
