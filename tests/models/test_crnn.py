@@ -66,7 +66,7 @@ def test_bins_that_are_pooled_away_say_so():
     ("values", "error", "message"),
     [
         ({"pools": ((2, 4),)}, ValueError, r"as many pools as channels .*, got 1 and 3"),
-        ({"pools": ((2, 4), (0, 2), (1, 2))}, ValueError, r"greater than 0"),
+        ({"pools": ((2, 4), (0, 2), (1, 2))}, ValueError, r"greater than or equal to 1"),
         ({"score_pooling_options": {"alpha": 1}}, ConfigError, r"score_pooling_options\.alpha"),
     ],
 )

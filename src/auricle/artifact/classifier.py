@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from auricle.artifact.parts import Section, build_frontend, build_model
+from auricle.core.errors import ConfigError
 from auricle.core.memory import keep_freed_memory
 from auricle.core.types import FloatArray
 from auricle.frontends.base import FrontEnd
 from auricle.models.base import SoundModel
 from auricle.runtime.engine import EngineOutput, score_in_chunks
 from auricle.tensors import Output
+
+MOST_SECONDS = 60
+"""Every shorter clip is padded to what a network needs: it must not fill the memory."""
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 
@@ -46,6 +50,11 @@ def build_classifier(frontend: Section, model: Section, classes: int) -> Classif
     front = build_frontend(frontend)
     classifier = Classifier(front, build_model(model, bins=front.bins, classes=classes))
     shortest = classifier.shortest_samples
+    if shortest > MOST_SECONDS * front.sample_rate:
+        raise ConfigError(
+            f"this network needs {shortest / front.sample_rate:.0f} s of sound, and at most "
+            f"{MOST_SECONDS} s can be asked for: lower the numbers by which it strides or pools"
+        )
     for samples in (shortest, shortest + front.sample_rate):  # some networks read one size only
         classifier.model.check_features(front.outline(samples))
     return classifier

@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
+from pydantic import Field
 from torch import nn
 
 from auricle.core.config import Config
 from auricle.core.errors import ConfigError
 from auricle.tensors import Features, Output
+
+# Bounds that no network of the field comes near: a hostile file must not hang or fill the memory.
+Width: TypeAlias = Annotated[int, Field(ge=1, le=16384)]
+"""Channels of a layer."""
+Count: TypeAlias = Annotated[int, Field(ge=1, le=256)]
+"""Of layers or groups, or how many times as wide."""
+Widths: TypeAlias = Annotated[tuple[Width, ...], Field(min_length=1, max_length=64)]
+Counts: TypeAlias = Annotated[tuple[Count, ...], Field(min_length=1, max_length=64)]
+"""One for each stage or block."""
 
 
 class ModelConfig(Config):

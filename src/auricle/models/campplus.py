@@ -13,12 +13,12 @@ from collections import OrderedDict
 from typing import ClassVar, TypeVar
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import Count, Counts, ModelConfig, ModelPreset, SoundModel, Width
 from auricle.models.pointwise import PointwiseConv2d
 from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
@@ -29,20 +29,18 @@ L = TypeVar("L", nn.Conv1d, nn.Linear)
 class CamPlusPlusConfig(PooledConfig):
     """Settings of `CamPlusPlus`: the published ones by default."""
 
-    head_channels: int = Field(default=32, ge=1, description="channels of the 2-d head")
-    channels: int = Field(default=128, ge=1, description="channels of the first 1-d layer")
-    layers: tuple[PositiveInt, ...] = Field(
-        default=(12, 24, 16), min_length=1, description="layers of each dense block"
-    )
-    growth: int = Field(default=32, ge=1, description="channels that each dense layer adds")
-    bottleneck: int = Field(
-        default=4, ge=1, description="channels inside a dense layer, in multiples of growth"
+    head_channels: Width = Field(default=32, description="channels of the 2-d head")
+    channels: Width = Field(default=128, description="channels of the first 1-d layer")
+    layers: Counts = Field(default=(12, 24, 16), description="layers of each dense block")
+    growth: Width = Field(default=32, description="channels that each dense layer adds")
+    bottleneck: Count = Field(
+        default=4, description="channels inside a dense layer, in multiples of growth"
     )
     segment_frames: int = Field(
         default=100, ge=1, description="frames (after halving) that share one gate"
     )
     pooling: str = Field(default="stats", description="embedding pooling over time")
-    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=512, description="width of the embedding")
 
 
 class BasicResBlock(nn.Module):

@@ -11,14 +11,14 @@ each clip's features to 0 ... 1 before them.
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.config import validate
 from auricle.core.errors import ConfigError
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import Count, ModelConfig, ModelPreset, SoundModel, Width, Widths
 from auricle.models.pooling import frame_mask
 from auricle.models.score_pooling import SCORE_POOLINGS, ScorePooling, build_score_pooling
 from auricle.tensors import Features, Output
@@ -29,22 +29,21 @@ Activation = Literal["glu", "relu"]
 class CrnnConfig(ModelConfig):
     """Settings of `Crnn`: the baseline's by default."""
 
-    channels: tuple[PositiveInt, ...] = Field(
+    channels: Widths = Field(
         default=(16, 32, 64, 128, 128, 128, 128),
-        min_length=1,
         description="channels of each convolution",
     )
-    pools: tuple[tuple[PositiveInt, PositiveInt], ...] = Field(
+    pools: tuple[tuple[Count, Count], ...] = Field(
         default=((2, 2), (2, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2)),
         description="frames and bins that are averaged behind each convolution",
     )
     activation: Activation = Field(
         default="glu", description="glu: a linear map times the sigmoid; or relu"
     )
-    recurrent_cells: int = Field(
-        default=128, ge=1, description="cells of a recurrent layer, in each direction"
+    recurrent_cells: Width = Field(
+        default=128, description="cells of a recurrent layer, in each direction"
     )
-    recurrent_layers: int = Field(default=2, ge=1, description="recurrent layers")
+    recurrent_layers: Count = Field(default=2, description="recurrent layers")
     dropout: float = Field(
         default=0.5, ge=0, lt=1, description="behind each convolution and before the head"
     )

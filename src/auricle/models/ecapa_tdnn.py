@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import Count, Counts, ModelConfig, ModelPreset, SoundModel, Width
 from auricle.models.pooling import (
     AttentiveStatistics,
     NamedConv1d,
@@ -32,17 +32,14 @@ from auricle.tensors import Features, Output
 class EcapaTdnnConfig(PooledConfig):
     """Settings of `EcapaTdnn`: the published ones, with 512 channels, by default."""
 
-    channels: int = Field(default=512, ge=1, description="channels of the blocks")
-    pooled_channels: int | None = Field(
+    channels: Width = Field(default=512, description="channels of the blocks")
+    pooled_channels: Width | None = Field(
         default=None,
-        ge=1,
         description="channels that are pooled; null: as the blocks give together",
     )
-    dilations: tuple[int, ...] = Field(
-        default=(2, 3, 4), min_length=1, description="dilation of each SE-Res2Net block"
-    )
-    scale: int = Field(default=8, ge=2, description="groups of channels in a Res2Net block")
-    se_channels: int = Field(default=128, ge=1, description="width of squeeze-and-excitation")
+    dilations: Counts = Field(default=(2, 3, 4), description="dilation of each SE-Res2Net block")
+    scale: Count = Field(default=8, ge=2, description="groups of channels in a Res2Net block")
+    se_channels: Width = Field(default=128, description="width of squeeze-and-excitation")
 
     @model_validator(mode="after")
     def _groups_are_equal(self) -> "EcapaTdnnConfig":

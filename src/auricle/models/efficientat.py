@@ -8,7 +8,7 @@ the published names.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeAlias, TypeVar
 
 import torch
 from pydantic import Field
@@ -19,6 +19,7 @@ from auricle.models.base import ModelConfig, ModelPreset, SoundModel
 from auricle.tensors import Features, Output
 
 M = TypeVar("M", bound=nn.Module)
+Stride: TypeAlias = Literal[1, 2]
 
 
 class EfficientATConfig(ModelConfig):
@@ -30,8 +31,8 @@ class EfficientATConfig(ModelConfig):
     depth: int = Field(
         default=15, ge=1, le=15, description="blocks; fewer than the published 15 end it early"
     )
-    strides: tuple[int, int, int, int] = Field(
-        default=(2, 2, 2, 2), description="strides (1 or 2) of the four blocks that halve"
+    strides: tuple[Stride, Stride, Stride, Stride] = Field(
+        default=(2, 2, 2, 2), description="strides of the four blocks that halve"
     )
     head: Literal["mlp", "fully_convolutional"] = Field(
         default="mlp",

@@ -10,12 +10,12 @@ here) and macls (the same with a classifier), both Apache-2.0. Parameters have t
 from typing import ClassVar
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import Count, ModelConfig, ModelPreset, SoundModel, Width
 from auricle.models.pointwise import PointwiseConv2d
 from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
@@ -27,17 +27,17 @@ REDUCTION = 4
 class ERes2NetConfig(PooledConfig):
     """Settings of `ERes2Net`: those of the base network by default."""
 
-    channels: int = Field(default=32, ge=1, description="channels of the first stage")
-    blocks: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+    channels: Width = Field(default=32, description="channels of the first stage")
+    blocks: tuple[Count, Count, Count, Count] = Field(
         default=(3, 4, 6, 3), description="blocks of each stage"
     )
-    expansion: int = Field(
-        default=2, ge=1, description="channels behind a block, in multiples of its stage's"
+    expansion: Count = Field(
+        default=2, description="channels behind a block, in multiples of its stage's"
     )
-    base_width: int = Field(
-        default=32, ge=1, description="channels of a split, in 64ths of its stage's"
+    base_width: Count = Field(
+        default=32, description="channels of a split, in 64ths of its stage's"
     )
-    scale: int = Field(default=2, ge=1, description="splits of a block")
+    scale: Count = Field(default=2, description="splits of a block")
     two_embedding_layers: bool = Field(
         default=False, description="relu, batch norm and one more layer behind the embedding"
     )
@@ -47,9 +47,9 @@ class ERes2NetConfig(PooledConfig):
 class ERes2NetV2Config(ERes2NetConfig):
     """Settings of `ERes2NetV2`: 3D-Speaker's by default."""
 
-    channels: int = Field(default=64, ge=1, description="channels of the first stage")
-    base_width: int = Field(
-        default=26, ge=1, description="channels of a split, in 64ths of its stage's"
+    channels: Width = Field(default=64, description="channels of the first stage")
+    base_width: Count = Field(
+        default=26, description="channels of a split, in 64ths of its stage's"
     )
 
 

@@ -11,12 +11,12 @@ import math
 from typing import ClassVar, Literal, get_args
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
-from auricle.models.base import ModelConfig, refuse_waveforms
+from auricle.models.base import Count, ModelConfig, Widths, refuse_waveforms
 from auricle.models.panns_parts import (
     ClipConfig,
     ClipModel,
@@ -46,8 +46,8 @@ class PannsConfig(ClipConfig):
     log-mel features behind the first block, or stands beside them.
     """
 
-    channels: tuple[int, ...] = Field(
-        default=(64, 128, 256, 512, 1024, 2048), min_length=1, description="channels of each block"
+    channels: Widths = Field(
+        default=(64, 128, 256, 512, 1024, 2048), description="channels of each block"
     )
     kernel: Literal[3, 5] = Field(default=3, description="width of the convolutions")
     convolutions: Literal[1, 2] = Field(default=2, description="convolutions in a block")
@@ -57,7 +57,7 @@ class PannsConfig(ClipConfig):
     input: Literal["logmel", "wavegram", "wavegram_logmel"] = Field(
         default="logmel", description="what is heard: log-mel features, a wavegram, or both"
     )
-    wavegram_strides: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+    wavegram_strides: tuple[Count, Count, Count, Count] = Field(
         default=(5, 4, 4, 4),
         description="steps over time in the wavegram; their product is the front-end's hop",
     )

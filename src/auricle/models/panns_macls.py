@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import ModelConfig, ModelPreset, SoundModel, Width, Widths
 from auricle.models.panns_parts import ConvBlock, as_picture, initialised, require_bins
 from auricle.tensors import Features, Output
 
@@ -24,15 +24,13 @@ _AUDIOSET_CLASSES = 527
 class MaclsPannsConfig(ModelConfig):
     """Settings of `MaclsPanns`: CNN10's by default."""
 
-    channels: tuple[int, ...] = Field(
-        default=(64, 128, 256, 512), min_length=1, description="channels of each block"
-    )
+    channels: Widths = Field(default=(64, 128, 256, 512), description="channels of each block")
     kernel: Literal[3, 5] = Field(default=3, description="width of the convolutions")
     convolutions: Literal[1, 2] = Field(default=2, description="convolutions in a block")
     pool_last: bool = Field(
         default=True, description="whether the last block halves frames and bins too"
     )
-    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=512, description="width of the embedding")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="behind each block")
     embedding_dropout: float = Field(
         default=0.5, ge=0, lt=1, description="before and behind the embedding layer"

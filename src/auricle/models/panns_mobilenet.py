@@ -8,10 +8,10 @@ Kong et al., "PANNs" (2020), https://arxiv.org/abs/1912.10211, after Howard et a
 import math
 from typing import ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
-from auricle.models.base import ModelConfig
+from auricle.models.base import Count, ModelConfig, Width
 from auricle.models.panns_parts import (
     ClipConfig,
     ClipModel,
@@ -26,33 +26,35 @@ from auricle.tensors import Features, Output
 class MobileNetV1Config(ClipConfig):
     """Settings of `MobileNetV1`: the published ones by default."""
 
-    stem: int = Field(default=32, ge=1, description="channels of the first convolution")
-    blocks: tuple[tuple[PositiveInt, PositiveInt], ...] = Field(
+    stem: Width = Field(default=32, description="channels of the first convolution")
+    blocks: tuple[tuple[Width, Count], ...] = Field(
         default=(
             *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
             *((512, 1),) * 5,
             *((1024, 2), (1024, 1)),
         ),
         min_length=1,
+        max_length=64,
         description="channels and pooling of each separable convolution",
     )
-    embedding_dim: int = Field(default=1024, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=1024, description="width of the embedding")
 
 
 class MobileNetV2Config(ClipConfig):
     """Settings of `MobileNetV2`: the published ones by default."""
 
-    stem: int = Field(default=32, ge=1, description="channels of the first convolution")
-    stages: tuple[tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt], ...] = Field(
+    stem: Width = Field(default=32, description="channels of the first convolution")
+    stages: tuple[tuple[Count, Width, Count, Count], ...] = Field(
         default=(
             *((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)),
             *((6, 96, 3, 2), (6, 160, 3, 1), (6, 320, 1, 1)),
         ),
         min_length=1,
+        max_length=64,
         description="expansion, channels, number of blocks and pooling of each stage",
     )
-    last_channels: int = Field(default=1280, ge=1, description="channels of the last convolution")
-    embedding_dim: int = Field(default=1024, ge=1, description="width of the embedding")
+    last_channels: Width = Field(default=1280, description="channels of the last convolution")
+    embedding_dim: Width = Field(default=1024, description="width of the embedding")
     head_dropout: float = Field(default=0.0, ge=0, lt=1, description="around the embedding layer")
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import ModelConfig, ModelPreset, SoundModel, Width
 from auricle.tensors import Features, Output
 
 L = TypeVar("L", nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -24,7 +24,7 @@ L = TypeVar("L", nn.Conv1d, nn.Conv2d, nn.Linear)
 class ClipConfig(ModelConfig):
     """What every network of the family can choose about its end."""
 
-    embedding_dim: int = Field(default=2048, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=2048, description="width of the embedding")
     head_dropout: float = Field(default=0.5, ge=0, lt=1, description="around the embedding layer")
 
 

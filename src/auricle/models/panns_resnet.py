@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
-from auricle.models.base import ModelConfig
+from auricle.models.base import Counts, ModelConfig, Width, Widths
 from auricle.models.panns_parts import (
     ClipConfig,
     ClipModel,
@@ -41,13 +41,11 @@ class ResNetConfig(ClipConfig):
     block: Kind = Field(
         default="basic", description="two 3 x 3 convolutions, or a 3 x 3 between two 1 x 1"
     )
-    blocks: tuple[int, ...] = Field(
-        default=(2, 2, 2, 2), min_length=1, description="residual blocks in each stage"
+    blocks: Counts = Field(default=(2, 2, 2, 2), description="residual blocks in each stage")
+    widths: Widths = Field(
+        default=(64, 128, 256, 512), description="channels of each stage's blocks"
     )
-    widths: tuple[int, ...] = Field(
-        default=(64, 128, 256, 512), min_length=1, description="channels of each stage's blocks"
-    )
-    last_channels: int = Field(default=2048, ge=1, description="channels of the last block")
+    last_channels: Width = Field(default=2048, description="channels of the last block")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="between the parts")
     block_dropout: float = Field(default=0.1, ge=0, lt=1, description="within residual blocks")
 
@@ -55,12 +53,11 @@ class ResNetConfig(ClipConfig):
 class Res1dNetConfig(ClipConfig):
     """Settings of `Res1dNet`: Res1dNet31's by default."""
 
-    blocks: tuple[int, ...] = Field(
-        default=(2, 2, 2, 2, 2, 2, 2), min_length=1, description="residual blocks in each stage"
+    blocks: Counts = Field(
+        default=(2, 2, 2, 2, 2, 2, 2), description="residual blocks in each stage"
     )
-    widths: tuple[int, ...] = Field(
+    widths: Widths = Field(
         default=(64, 128, 256, 512, 1024, 1024, 2048),
-        min_length=1,
         description="channels of each stage",
     )
     block_dropout: float = Field(default=0.1, ge=0, lt=1, description="within residual blocks")
@@ -221,9 +218,9 @@ def _shortcut(pool: nn.Module | None, fit: nn.Conv1d | nn.Conv2d | None) -> nn.M
 
 
 def _check_stages(blocks: Sequence[int], widths: Sequence[int]) -> None:
-    if len(blocks) != len(widths) or min(blocks) < 1:
+    if len(blocks) != len(widths):
         raise ConfigError(
-            f"blocks and widths name one number above 0 for each stage, got {list(blocks)} and "
+            f"blocks and widths name one number for each stage, got {list(blocks)} and "
             f"{list(widths)}: give --model.blocks and --model.widths the same length"
         )
 

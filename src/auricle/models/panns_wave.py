@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from auricle.models.base import ModelConfig
+from auricle.models.base import ModelConfig, Width, Widths
 from auricle.models.panns_parts import (
     ClipConfig,
     ClipModel,
@@ -31,15 +31,14 @@ _DAI_KERNEL, _DAI_STRIDE, _DAI_POOL = 80, 4, 4
 class LeeNetConfig(ClipConfig):
     """Settings of `LeeNet`: LeeNet11's by default."""
 
-    channels: tuple[int, ...] = Field(
+    channels: Widths = Field(
         default=(64, 64, 64, 128, 128, 128, 128, 128, 256),
-        min_length=1,
         description="channels of each block",
     )
     convolutions: Literal[1, 2] = Field(default=1, description="convolutions in a block")
     pool_last: bool = Field(default=True, description="whether the last block pools too")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="between blocks")
-    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=512, description="width of the embedding")
 
 
 class LeeNet(ClipModel):
@@ -84,10 +83,8 @@ class LeeNet(ClipModel):
 class DaiNetConfig(ClipConfig):
     """Settings of `DaiNet`: DaiNet19's by default."""
 
-    channels: tuple[int, ...] = Field(
-        default=(64, 128, 256, 512), min_length=1, description="channels of each block"
-    )
-    embedding_dim: int = Field(default=512, ge=1, description="width of the embedding")
+    channels: Widths = Field(default=(64, 128, 256, 512), description="channels of each block")
+    embedding_dim: Width = Field(default=512, description="width of the embedding")
 
 
 class DaiBlock(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from auricle.models.base import SoundModel
+from auricle.models.base import Counts, SoundModel, Widths
 from auricle.models.pointwise import PointwiseConv2d
 from auricle.models.pooling import PooledConfig, build_pooling
 from auricle.tensors import Features, Output
@@ -16,18 +16,14 @@ from auricle.tensors import Features, Output
 class PooledPictureConfig(PooledConfig):
     """Settings of a `PooledPicture`: the published ones by default."""
 
-    channels: tuple[int, ...] = Field(
-        default=(32, 64, 128, 256), min_length=1, description="channels of each stage"
-    )
-    blocks: tuple[int, ...] = Field(
-        default=(3, 4, 6, 3), min_length=1, description="blocks of each stage"
-    )
+    channels: Widths = Field(default=(32, 64, 128, 256), description="channels of each stage")
+    blocks: Counts = Field(default=(3, 4, 6, 3), description="blocks of each stage")
 
     @model_validator(mode="after")
     def _stages_are_whole(self) -> "PooledPictureConfig":
-        if len(self.channels) != len(self.blocks) or min(*self.channels, *self.blocks) < 1:
+        if len(self.channels) != len(self.blocks):
             raise ValueError(
-                "channels and blocks must have one positive number a stage each, got "
+                "channels and blocks must have one number a stage each, got "
                 f"{list(self.channels)} and {list(self.blocks)}"
             )
         return self

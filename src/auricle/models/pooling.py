@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from auricle.core.config import Config, validate
 from auricle.core.registry import Registry
-from auricle.models.base import ModelConfig
+from auricle.models.base import ModelConfig, Width
 
 
 def frame_mask(lengths_frames: Tensor, frames: int) -> Tensor:
@@ -51,7 +51,7 @@ class PooledConfig(ModelConfig):
     pooling_options: dict[str, Any] = Field(
         default={}, description="options of the pooling, such as attention_channels"
     )
-    embedding_dim: int = Field(default=192, ge=1, description="width of the embedding")
+    embedding_dim: Width = Field(default=192, description="width of the embedding")
 
     @field_validator("pooling_options")
     @classmethod
@@ -166,7 +166,7 @@ class Deviation(Pooling):
 class AttentionConfig(PoolingConfig):
     """Options of `SelfAttention`."""
 
-    attention_channels: int = Field(default=128, ge=1, description="width of the attention network")
+    attention_channels: Width = Field(default=128, description="width of the attention network")
 
 
 class ContextAttentionConfig(AttentionConfig):

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from auricle.core.errors import ConfigError
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset
+from auricle.models.base import Count, ModelConfig, ModelPreset
 from auricle.models.pooled_picture import PooledPicture, PooledPictureConfig, projection
 
 SMALLEST = 5
@@ -25,9 +25,9 @@ SMALLEST = 5
 class Res2NetConfig(PooledPictureConfig):
     """Settings of `Res2Net`: the published ones by default."""
 
-    scale: int = Field(default=2, ge=2, description="groups of channels in a block")
-    base_width: int = Field(
-        default=32, ge=1, description="channels of a group, for 64 channels of the stage"
+    scale: Count = Field(default=2, ge=2, description="groups of channels in a block")
+    base_width: Count = Field(
+        default=32, description="channels of a group, for 64 channels of the stage"
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import ModelConfig, ModelPreset, SoundModel, Widths
 from auricle.tensors import Features, Output
 
 SOURCE = "He et al. 2016, arXiv 1512.03385; this library"
@@ -20,9 +20,7 @@ SOURCE = "He et al. 2016, arXiv 1512.03385; this library"
 class SmallResNetConfig(ModelConfig):
     """The size of a small residual network."""
 
-    widths: tuple[int, ...] = Field(
-        default=(16, 64, 128, 192), min_length=1, description="channels of each stage"
-    )
+    widths: Widths = Field(default=(16, 64, 128, 192), description="channels of each stage")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the head")
 
 

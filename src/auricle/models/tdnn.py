@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from auricle.models import MODELS
-from auricle.models.base import ModelConfig, ModelPreset, SoundModel
+from auricle.models.base import ModelConfig, ModelPreset, SoundModel, Width
 from auricle.models.pooling import PooledConfig, build_pooling, padding_mask
 from auricle.tensors import Features, Output
 
@@ -25,7 +25,7 @@ _LOST_FRAMES = sum((kernel - 1) * dilation for kernel, dilation in LAYERS)
 class TdnnConfig(PooledConfig):
     """Settings of `Tdnn`: the published ones by default."""
 
-    channels: int = Field(default=512, ge=1, description="channels of every layer")
+    channels: Width = Field(default=512, description="channels of every layer")
 
 
 class Tdnn(SoundModel):
