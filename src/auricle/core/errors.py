@@ -7,7 +7,6 @@ any `AuricleError` as one line and ends with its `exit_status`; no traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 MOST_NAMES = 20
 """How many known names a message lists."""
 

@@ -34,8 +34,9 @@ class EventSpec(Config):
 class ClassifierSpec(Config):
     """The contract between a trained network and its answers.
 
-    `labels` in the order of the scores (none for an embedding network); `sample_rate` in Hz; `window_s` the longest stretch the
-    network sees at once and `hop_s` the step between windows of a longer recording, in seconds;
+    `labels` in the order of the scores (none for an embedding network); `sample_rate` in Hz;
+    `window_s` the longest stretch the network sees at once and `hop_s` the step between windows of
+    a longer recording, in seconds;
     `shortest_samples` what a shorter clip is padded to, and `length_multiple_samples` what every
     window's length is padded up to a multiple of; `padding_safe` whether windows of different
     lengths may share a batch without changing each other's scores.
