@@ -110,13 +110,15 @@ def record(
     seed: int | None,
     figures: Mapping[str, Figure],
     runs: Mapping[str, Any],
+    table: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     folder: Path | None = None,
 ) -> Path:
     """Write a result and return its path.
 
     `what` says in a sentence or two what was measured; `command` is what a person types to measure
-    it again; `runs` are the raw measurements of every side; `seed` is None where nothing is drawn;
+    it again; `runs` are the raw measurements of every side; `table` (`header` and `rows` of texts)
+    is shown as it is, for what is too much for figures; `seed` is None where nothing is drawn;
     `folder` is where a trial goes instead of `benchmarks/results`.
     """
     path = (folder or RESULTS) / f"{name}.json"
@@ -132,6 +134,7 @@ def record(
         "versions": versions(),
         "figures": dict(figures),
         "runs": dict(runs),
+        **({} if table is None else {"table": dict(table)}),
         "notes": list(notes),
     }
     write_json(path, result)

@@ -15,7 +15,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,9 @@ def render_section(name: str, result: Result) -> str:
     lines = [f"## {result['title']}", "", result["what"], ""]
     lines += ["| figure | value | low to high | target | met |", "|---|---|---|---|---|"]
     lines += [_row(key, figure) for key, figure in result["figures"].items()]
+    if "table" in result:
+        header, rows = result["table"]["header"], result["table"]["rows"]
+        lines += ["", _line(header), f"|{'---|' * len(header)}", *map(_line, rows)]
     lines += ["", "```sh", result["command"], "```", ""]
     commit = result["commit"].removesuffix("-dirty")
     changes = " with uncommitted changes" if result["commit"].endswith("-dirty") else ""
@@ -166,6 +169,10 @@ def _row(key: str, figure: Mapping[str, Any]) -> str:
         figure.get("target", ""),
         {True: "yes", False: "**no**", None: ""}[figure.get("met")],
     ]
+    return _line(cells)
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -1,8 +1,9 @@
 """The side of macls 1.0.6 in a comparison; runs under the Python of its own environment.
 
-It drives macls' own trainer and predictor with its own `panns` configuration (PANNS_CNN10, Fbank
-80 at 16 kHz, 3 s crops, Adam, no autocast, 8 loader processes); FOLDER holds `train_list.txt`,
-`test_list.txt` and `label_list.txt`. The last line printed is a JSON object.
+It drives macls' own trainer and predictor with its own configurations (`panns` unless another is
+named: PANNS_CNN10; all of them Fbank 80 at 16 kHz, 3 s crops, Adam, no autocast, 8 loader
+processes); FOLDER holds `train_list.txt`, `test_list.txt` and `label_list.txt`. The last line
+printed is a JSON object.
 
 Numba compiles macls' resampler on first use in every loader process of every epoch; it is
 compiled before the loaders fork here, so that this time is left out, to macls' favour.
@@ -36,12 +37,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--config", default="panns", help="of `step`")
     parser.add_argument("--batch", action="store_true", help="predict_batch, not predict")
     parser.add_argument("--file", help="the sound of `first`")
     args = parser.parse_args()
     measured = {
         "epoch": lambda: epoch(args.folder, args.workers),
-        "step": lambda: step(args.folder, args.steps, args.bf16),
+        "step": lambda: step(args.folder, args.steps, args.bf16, args.config),
         "save": lambda: save(args.folder),
         "predict": lambda: predict(args.folder, args.batch),
         "first": lambda: {"label": predictor(args.folder).predict(args.file)[0]},
@@ -49,7 +51,7 @@ def main() -> None:
     print("\n" + json.dumps(measured))
 
 
-def trainer(folder: Path, workers: int = 0) -> MAClsTrainer:
+def trainer(folder: Path, workers: int = 0, config: str = "panns") -> MAClsTrainer:
     """Return macls' trainer, its loader and network set up as its `train` does."""
     settings = (
         f"dataset_conf.train_list={folder / 'train_list.txt'}",
@@ -58,7 +60,7 @@ def trainer(folder: Path, workers: int = 0) -> MAClsTrainer:
         f"dataset_conf.dataLoader.batch_size={BATCH}",
         f"dataset_conf.dataLoader.num_workers={workers}",
     )
-    made = MAClsTrainer("panns", use_gpu=False, overwrites=",".join(settings), log_level="error")
+    made = MAClsTrainer(config, use_gpu=False, overwrites=",".join(settings), log_level="error")
     made._MAClsTrainer__setup_dataloader(is_train=True)
     made._MAClsTrainer__setup_model(input_size=made.audio_featurizer.feature_dim, is_train=True)
     made.max_step, made.train_step = len(made.train_loader), 0
@@ -77,11 +79,12 @@ def epoch(folder: Path, workers: int) -> dict[str, float]:
     return {"clips_per_s": clips / seconds, "clips": clips, "seconds": seconds}
 
 
-def step(folder: Path, count: int, bf16: bool) -> dict[str, float]:
+def step(folder: Path, count: int, bf16: bool, config: str) -> dict[str, float]:
     """Time the network's steps alone, on features that are there already."""
-    made = trainer(folder)
+    made = trainer(folder, config=config)
     steps(made, WARM_UP, bf16)
-    return {"step_s": steps(made, count, bf16) / count}
+    parameters = sum(parameter.numel() for parameter in made.model.parameters())
+    return {"step_s": steps(made, count, bf16) / count, "parameters": parameters}
 
 
 def steps(made: MAClsTrainer, count: int, bf16: bool) -> float:

@@ -125,6 +125,25 @@ def test_a_marker_with_a_slip_fails(render, result, monkeypatch, capsys, marker,
     assert message in capsys.readouterr().err
 
 
+def test_a_table_is_shown_as_it_is(common, render, monkeypatch):
+    monkeypatch.setattr(common, "ROOT", render.ROOT)
+    monkeypatch.setattr(common, "RESULTS", render.ROOT / "benchmarks" / "results")
+    monkeypatch.setattr(common, "commit", lambda: "0123456789abcdef")
+    common.record(
+        "many",
+        title="Many networks",
+        what="Each of them.",
+        command="python benchmarks/many.py",
+        seed=0,
+        figures={"measured": common.figure(2, digits=0)},
+        runs={"one": {"speed": 3.0}},
+        table={"header": ["network", "speed"], "rows": [["one", "3.0"], ["two", "4.0"]]},
+    )
+    assert run(render, monkeypatch) == 0
+    page = (render.ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert "| network | speed |\n|---|---|\n| one | 3.0 |\n| two | 4.0 |\n" in page
+
+
 def test_interleaved_sides_take_turns(common):
     order = []
     sides = {name: lambda name=name: order.append(name) or float(len(order)) for name in "ab"}
