@@ -57,7 +57,7 @@ def test_chunks_of_a_batch_change_nothing(
 ) -> None:
     clips = [Waveform(noise(length), RATE) for length in lengths]
     alone = [next(load_onnx(model, threads=1).score_many([clip])) for clip in clips]
-    monkeypatch.setattr("auricle.runtime.engine._MOST_SAMPLES", rows * 1000)
+    monkeypatch.setattr("auricle.runtime.onnx_engine._MOST_SAMPLES", rows * 1000)
     together = list(load_onnx(model, threads=1).score_many(clips))
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
@@ -168,7 +168,7 @@ def test_a_network_that_fails_at_work_says_so_in_one_line(
 def test_long_windows_are_not_held_together(
     batch_of_one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auricle.runtime.engine._MOST_SAMPLES", 1999)
+    monkeypatch.setattr("auricle.runtime.onnx_engine._MOST_SAMPLES", 1999)
     clips = [Waveform(noise(1000), RATE)] * 2
     assert len(list(load_onnx(batch_of_one, threads=1).score_many(clips))) == 2
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,18 +33,18 @@ class Engine(Protocol):
         ...
 
 
-# A convolutional network on a processor is no faster on 16 windows of 10 s than on one, but takes
-# 16 times the memory: a batch is walked in chunks of about 16 s at 32 kHz.
-_MOST_SAMPLES: Final = 2**19
-
-
 def score_in_chunks(
     score: Callable[[FloatArray, npt.NDArray[np.int64]], EngineOutput],
     waveforms: FloatArray,
     lengths_samples: npt.NDArray[np.int64],
+    most_samples: int,
 ) -> EngineOutput:
-    """Score `waveforms` `(batch, time)` on a processor, a few windows at once; see `Engine`."""
-    rows = max(1, _MOST_SAMPLES // max(1, waveforms.shape[1]))
+    """Score `waveforms` `(batch, time)`, at most `most_samples` (or one row) at once; see `Engine`.
+
+    A convolutional network on a processor is hardly faster on 16 windows of 10 s than on one, but
+    takes 16 times the memory.
+    """
+    rows = max(1, most_samples // max(1, waveforms.shape[1]))
     parts = [
         score(waveforms[start : start + rows], lengths_samples[start : start + rows])
         for start in range(0, len(waveforms), rows)

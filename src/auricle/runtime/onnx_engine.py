@@ -21,6 +21,7 @@ METADATA_KEY: Final = "auricle.config"
 
 _INPUTS: Final = ("waveforms", "lengths_samples")
 _OUTPUTS: Final = ("scores", "frame_scores", "embedding")
+_MOST_SAMPLES: Final = 2**19  # scored at once: 16 s at 32 kHz
 _ONLY_FATAL: Final = 4  # what goes wrong is raised as an exception; the log would repeat it
 
 
@@ -59,7 +60,7 @@ class OnnxEngine:
         self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]
     ) -> EngineOutput:
         """Score `waveforms` `(batch, time)`; lengths `(batch,)` in samples. See `Engine`."""
-        return score_in_chunks(self._score, waveforms, lengths_samples)
+        return score_in_chunks(self._score, waveforms, lengths_samples, _MOST_SAMPLES)
 
     def _score(self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]) -> EngineOutput:
         offered = {"waveforms": waveforms, "lengths_samples": lengths_samples}
