@@ -70,7 +70,7 @@ def summarise(classifier: Classifier, seconds: float) -> Summary:
 
 def _hear(classifier: Classifier, lengths: Sequence[int]) -> list[Trace]:
     """Trace clips' ways through the network, and through a front-end that has parameters."""
-    twin = on_meta(classifier)
+    twin = Classifier(on_meta(classifier.frontend), on_meta(classifier.model)).eval()
     with torch.device("meta"), torch.no_grad():
         sounds = [(torch.zeros(1, samples), torch.full((1,), samples)) for samples in lengths]
         if any(True for _ in twin.frontend.parameters()):
