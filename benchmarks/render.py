@@ -43,11 +43,12 @@ trial away from these files; `--rounds N` makes it short.
 NOT_MEASURED = """\
 ## What was not measured
 
-- Nothing on this page ran on a GPU: none was at hand. So no accuracy after equal minutes of training
-  stands beside the networks: on two cores most of them cannot be trained in minutes.
-- No published checkpoint was ever loaded from its publisher: none can be reached from where this was
-  measured. Files written in the published layouts with known parameters give the references' outputs
-  (`tests/parity`); `auricle models` and the [table of checkpoints](checkpoints.md) mark each name.
+- Nothing on this page ran on a GPU: none was at hand. So no accuracy after equal minutes of
+  training stands beside the networks: on two cores most of them cannot be trained in minutes.
+- No published checkpoint was ever loaded from its publisher: none can be reached from where this
+  was measured. Files written in the published layouts with known parameters give the references'
+  outputs (`tests/parity`); `auricle models` and the [list of checkpoints](checkpoints.md) mark
+  each one.
 - All ESC-10 and FSDD figures were trained in bf16 autocast; judging is always in fp32.
 - ESC-10 from its public repository, as `auricle demo` fetches it, was tested against a server on
   the same machine with the same 400 files, not against the real one.
