@@ -38,7 +38,9 @@ class ImageNetwork(SoundModel):
     """A network over pictures: `network`, whose last layer `head` gives the scores.
 
     Reads images `(batch, channels, height, width)`, or features `(batch, bins, frames)` as pictures
-    of one channel. The embedding is the input of the last layer.
+    of one channel. The embedding is the input of the last layer. Networks without batch norm
+    (ConvNeXt, ViT) hardly learn from raw decibels: choose a front-end that standardises, as image
+    front-ends do and others with `--frontend.normalise`.
     """
 
     network: nn.Module
@@ -321,6 +323,6 @@ def _add_tiny(name: str, config: TimmConfig | TorchvisionConfig, frontend: str) 
 
 
 _add_tiny("resnet", TimmConfig(backbone="test_resnet"), "image_8k_64")
-_add_tiny("convnext", TimmConfig(backbone="test_convnext"), "logmel_8k")
+_add_tiny("convnext", TimmConfig(backbone="test_convnext"), "fbank80_norm")
 _add_tiny("vit", TimmConfig(backbone="test_vit", channels=1, width=64), "image_8k_64")
 _add_tiny("mobilenet", TorchvisionConfig(width_factor=0.1, channels=1), "image_8k_64")
