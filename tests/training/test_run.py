@@ -52,6 +52,12 @@ def test_the_trainers_figure_is_the_deployed_files_figure(train_tones, tone_fold
         np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=tolerance)
 
 
+def test_a_network_that_compares_clips_refuses_one_at_a_time(train_tones, tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.batch_size must be at least 2, got 1"):
+        train_tones(tmp_path / "run", model__name="ecapa_tdnn_tiny", train__batch_size=1)
+    train_tones(tmp_path / "other", train__batch_size=1, train__max_steps=2)
+
+
 def test_a_network_with_probabilities_trains_too(train_tones, tmp_path):
     import auricle.models
 

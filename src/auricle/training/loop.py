@@ -112,8 +112,10 @@ def fit(job: Job, position: Position) -> Position:
 def _train_step(job: Job, position: Position, loaded: LoadedBatch, epoch: int, rate: float) -> None:
     position.bad.update({bad.path: bad.reason for bad in loaded.bad})
     position.step += 1
-    # Processes train in step: where one has no clip that can be read, all leave the step out.
-    without = agree(job.accelerator, loaded.batch is None)
+    # Processes train in step: where one has no clip that can be read, all leave the step out. So
+    # too where bad clips left one of several: some networks compare the clips of a batch.
+    clips = 0 if loaded.batch is None else len(loaded.batch.waveforms)
+    without = agree(job.accelerator, clips < min(2, job.config.batch_size))
     if without or loaded.batch is None:
         return
     for group in job.optimizer.param_groups:
@@ -134,7 +136,6 @@ def _train_step(job: Job, position: Position, loaded: LoadedBatch, epoch: int, r
     if job.ema is not None:
         job.ema.update(job.step_module.classifier)
         position.ema_updates = job.ema.updates
-    clips = len(batch.waveforms)
     position.loss_sum += value * clips
     position.right_sum += float(right)
     position.clip_count += clips

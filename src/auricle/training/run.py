@@ -47,7 +47,12 @@ from auricle.training.loader import EpochBatches, TrainingClips, make_loader, ta
 from auricle.training.log import TrainingLog
 from auricle.training.loop import Job, Weights, agree, averaged_weights, fit
 from auricle.training.optim import Ema, make_optimizer
-from auricle.training.setup import choose_device, make_spec, set_threads
+from auricle.training.setup import (
+    choose_device,
+    make_spec,
+    require_clips_enough,
+    set_threads,
+)
 from auricle.training.statistics import with_measured_statistics, with_saved_statistics
 from auricle.training.step import TrainingStep
 
@@ -116,6 +121,7 @@ def train(
         reporter = Silent()
     torch.manual_seed(config.train.seed)
     classifier = build_classifier(config.frontend, config.model, len(manifest.labels))
+    require_clips_enough(classifier, config.train.batch_size)
     if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
         with accelerator.main_process_first():  # one of them fetches
             load_frontend_weights(classifier.frontend, reporter=reporter)

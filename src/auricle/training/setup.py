@@ -1,5 +1,6 @@
 """From a configuration to the parts of a run: names resolved, devices chosen, spec written."""
 
+import copy
 import os
 from collections.abc import Sequence
 
@@ -46,6 +47,24 @@ def resolve_parts(config: RunConfig) -> RunConfig:
             "augment": resolved_section(config.augment),
         }
     )
+
+
+def require_clips_enough(classifier: Classifier, batch_size: int) -> None:
+    """Raise `ConfigError` where a network that learns from several clips at once gets one.
+
+    Batch norm of a clip's embedding has nothing to compare a single clip with.
+    """
+    if batch_size > 1:
+        return
+    shortest, rate = classifier.shortest_samples, classifier.frontend.sample_rate
+    probe = copy.deepcopy(classifier.model).to("meta").train()
+    try:
+        probe(classifier.frontend.outline(shortest + rate))
+    except ValueError:
+        raise ConfigError(
+            "this network normalises over the clips of a batch: train.batch_size must be at "
+            "least 2, got 1"
+        ) from None
 
 
 def make_spec(
