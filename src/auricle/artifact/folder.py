@@ -13,11 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from auricle.artifact.classifier import Classifier, Precision, TorchEngine, build_classifier
+from auricle.artifact.classifier import Classifier, build_classifier
 from auricle.artifact.parts import resolve_frontend, resolve_model
 from auricle.core.errors import ArtifactError, ConfigError
 from auricle.core.writing import replacing, write_text
-from auricle.runtime.predictor import Predictor
 from auricle.runtime.spec import (
     FORMAT_VERSION,
     ArtifactConfig,
@@ -145,14 +144,6 @@ def require_fit(module: torch.nn.Module, weights: Mapping[str, Tensor], where: s
         problems.append(_some(sorted(shapes)))
     if problems:
         raise ArtifactError(f"the weights of {where} do not fit its network: {'; '.join(problems)}")
-
-
-def load_artifact(
-    folder: str | Path, device: str | torch.device = "cpu", precision: Precision = "fp32"
-) -> Predictor:
-    """Load an artifact folder as a `Predictor` on `device`. Raises `ArtifactError`."""
-    classifier, config = load_classifier(folder)
-    return Predictor(TorchEngine(classifier, device, precision), config.spec)
 
 
 def _some(names: list[str]) -> str:

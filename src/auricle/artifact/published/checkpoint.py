@@ -224,7 +224,9 @@ def _of_artifact(where: str, config: Path, weights: Path) -> Checkpoint:
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "frontend": {}}
     for key, value in load_weights(weights).items():
         part, _, name = key.partition(".")
-        parts.setdefault(part, {})[name] = value
+        if part not in parts:
+            raise ArtifactError(f"the weights of {where} do not fit its network: unexpected {key}")
+        parts[part][name] = value
     return Checkpoint(
         where,
         parsed.model,
