@@ -109,9 +109,8 @@ def _what_is_wrong(path: Path, error: Exception) -> str:
             "and it is not loaded. Where you trust it, load it in the program that wrote it and "
             "save its state dict alone: torch.save(network.state_dict(), PATH)"
         )
-    if isinstance(
-        error, (pickle.UnpicklingError, EOFError)
-    ):  # torch's advice on how to run it all the same
+    # In place of torch's advice on how to run it all the same, and of its talk of the zip library.
+    if isinstance(error, (pickle.UnpicklingError, EOFError)) or "PytorchStreamReader" in reason:
         reason = "it is damaged, cut short or none"
     return (
         f"{path} is no whole checkpoint ({reason[:120] or type(error).__name__}); nothing in it "
