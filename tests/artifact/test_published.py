@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import auricle
+from auricle.artifact.parts import build_model
 from auricle.artifact.published import PUBLISHED
 from auricle.artifact.published.checkpoint import MACLS, open_checkpoint
 from auricle.artifact.published.loading import load_any
@@ -301,6 +302,12 @@ def test_another_architecture_says_what_is_missing_and_what_is_too_many(tiny_sta
         rf"give --model {TINY}$",
     ):
         auricle.load(path, model="ecapa_tdnn", labels=LABELS)
+    narrow = build_model(
+        {"name": "campplus", "embedding_dim": 192}, bins=80, classes=0
+    ).state_dict()
+    with pytest.raises(ArtifactError, match="does not fill the network campplus: ") as caught:
+        auricle.load(saved(narrow), model="campplus", labels=LABELS)
+    assert "give --model campplus" not in str(caught.value)
     less = {key: value for key, value in tiny_state.items() if key != "fc1.bias"}
     with pytest.raises(ArtifactError, match=r"it lacks fc1\.bias"):
         auricle.load(saved(less), model=TINY, labels=LABELS)

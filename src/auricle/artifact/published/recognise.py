@@ -232,19 +232,19 @@ def _explain(
     nearest = max(tried, key=lambda candidate: _likeness(own, candidate))
     differs = differences(own, nearest.model, _bins(nearest))
     if len({candidate.name for candidate in tried}) == 1:
-        return f"{where} does not fill the network {nearest.name}: {differs}" + _instead(
-            own, weights
-        )
+        instead = _instead(own, weights, nearest.name)
+        return f"{where} does not fill the network {nearest.name}: {differs}{instead}"
     return (
         f"{where} is of no network that is known here; the nearest is {nearest.name}: {differs}. "
         "Say which it is with --model"
     )
 
 
-def _instead(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
-    """Name the network that a file is of, where that can be told from its parameters."""
+def _instead(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], tried: str) -> str:
+    """Name the network other than `tried` that a file is of, where its parameters tell."""
     for candidate in _akin(own):
-        if _fit(own, candidate) and _hears(weights, candidate):
+        other = candidate.name != tried
+        if other and _fit(own, candidate) and _hears(weights, candidate):
             return f". It is of the network {candidate.name}: give --model {candidate.name}"
     return ""
 
