@@ -55,7 +55,9 @@ def ours() -> Callable[[Any], Any]:
     import torch
 
     from auricle.artifact.parts import build_frontend
+    from auricle.core.memory import keep_freed_memory
 
+    keep_freed_memory()  # as training and prediction do
     torch.set_num_threads(1)
     frontend = build_frontend({"name": "logmel_32k"})
 
