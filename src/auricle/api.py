@@ -280,14 +280,20 @@ def evaluate_run(
     device: str = "auto",
     batch_size: int = 16,
     strict: bool = False,
+    network: str | None = None,
+    labels: Path | None = None,
     reporter: Reporter | None = None,
 ) -> "Evaluated":
-    """Judge as `evaluate` does, and say how."""
+    """Judge as `evaluate` does, and say how.
+
+    `network` and `labels` say of a checkpoint file what it does not say itself, as in `load`.
+    """
     from auricle.evaluation import write_result
     from auricle.evaluation.evaluate import evaluate_classifier
 
-    options = {"split": split, "output": output, "strict": strict or None, **(flags or {})}
-    predictor = load(model, device=device)
+    said = {"model": network, "labels": labels}
+    options = {"split": split, "output": output, "strict": strict or None, **said, **(flags or {})}
+    predictor = load(model, device=device, model=network, labels=labels, reporter=reporter)
     evaluated = evaluate_classifier(
         predictor,
         Path(model),

@@ -7,6 +7,7 @@ import torch
 
 import auricle
 from auricle.core.config import read_yaml
+from auricle.evaluation import read_result
 
 TINY = "cnn6_tiny"
 
@@ -39,6 +40,20 @@ def test_a_foreign_file_predicts_detects_and_is_exported(
     network = tmp_path / "network.onnx"
     done("export", checkpoint, network, *said, "--examples", sound)
     assert done("predict", network, sound).out == rows
+
+
+def test_a_foreign_file_is_judged(done, refused, checkpoint, said, tone, tmp_path):
+    for label, level in (("quiet", 0.01), ("loud", 0.5)):
+        for take in range(3):
+            tone(tmp_path / "data" / label / f"{take}.wav", level=level, seed=take)
+    output = tmp_path / "judged"
+    done("evaluate", checkpoint, tmp_path / "data", *said, "--output", output)
+    result = read_result(output)
+    assert list(result.labels) == ["quiet", "loud"]  # the order of the network's scores
+    assert result.metrics["accuracy"].count == 6
+    assert f"--model {TINY}" in result.command
+    message = refused("evaluate", checkpoint, tmp_path / "data")
+    assert "give them with --labels FILE" in message
 
 
 def test_without_labels_the_way_out_is_said(refused, checkpoint, odd_sounds):

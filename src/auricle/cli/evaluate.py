@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from auricle.cli.files import AS_IT_SCORES, ScoreFlags, check_folder, show_result
+from auricle.cli.files import (
+    AS_IT_SAYS,
+    AS_IT_SCORES,
+    CheckpointFlags,
+    ScoreFlags,
+    check_folder,
+    show_result,
+)
 from auricle.cli.flags import dotted_flags
 from auricle.cli.outcome import skip_status, start_reporter
 
@@ -15,6 +22,7 @@ def evaluate(
     split: str | None = None,
     output: Path | None = None,
     audio_root: str | None = None,
+    checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: ScoreFlags = AS_IT_SCORES,
 ) -> int:
     """Judge a classifier on labelled clips: metrics with 95 % intervals.
@@ -22,7 +30,7 @@ def evaluate(
     Parameters
     ----------
     model
-        Run folder, artifact folder or .onnx file.
+        Run folder, artifact folder, .onnx file or published checkpoint.
     data
         A folder with one folder per class, or a CSV/TSV table.
     split
@@ -50,6 +58,8 @@ def evaluate(
         device=how.device,
         batch_size=how.batch_size,
         strict=how.strict,
+        network=checkpoint.network,
+        labels=checkpoint.labels,
         reporter=start_reporter(how.quiet),
     )
     show_result(evaluated.result, output)
