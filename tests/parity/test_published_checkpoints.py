@@ -181,10 +181,7 @@ def test_parity_of_macls_folders(entry, tmp_path, name, preset, options):
     golden = entry(f"macls.{name}")
     folder = write_macls(tmp_path, golden)
     network = api.create_model(preset, 10, pretrained=folder, options=options).eval()
-    for _, expected in golden.vectors():
-        x = golden.input_of(expected)
-        with torch.no_grad():
-            output = network(Features(x, torch.full((len(x),), x.shape[2])))
+    for expected, output in vectors_and_outputs(golden, network):
         golden.close(output.scores, expected["logits"])
         golden.close(output.embedding, expected["embedding"])
     sounds = golden.input("wave16k")
@@ -195,6 +192,15 @@ def test_parity_of_macls_folders(entry, tmp_path, name, preset, options):
     np.testing.assert_allclose(found, expected_here.numpy(), atol=1e-3)
 
 
+def vectors_and_outputs(golden, network):
+    """Yield the arrays of every vector of features, and what `network` makes of its input."""
+    for _, expected in golden.vectors():
+        x = golden.input_of(expected)
+        with torch.no_grad():
+            output = network(Features(x, torch.full((len(x),), x.shape[2])))
+        yield expected, output
+
+
 # -- 3D-Speaker: a flat state dict without a head
 
 
@@ -203,10 +209,7 @@ def test_parity_of_3d_speaker_files(entry, tmp_path):
     path = tmp_path / "campplus_voxceleb.bin"
     torch.save(OrderedDict(golden.published()), path)
     network = api.create_model("campplus", 0, pretrained=path).eval()
-    for _, expected in golden.vectors():
-        x = golden.input_of(expected)
-        with torch.no_grad():
-            output = network(Features(x, torch.full((len(x),), x.shape[2])))
+    for expected, output in vectors_and_outputs(golden, network):
         golden.close(output.embedding, expected["embedding"])
     sounds = golden.input("wave16k")
     waves = write_waves(tmp_path, sounds, 16000)
@@ -223,10 +226,7 @@ def test_parity_of_efficientat_releases(entry, tmp_path):
     path = tmp_path / "mn04_as_mAP_432.pt"
     torch.save(OrderedDict(golden.published()), path)
     network = api.create_model("mn04", 527, pretrained=path).eval()
-    for _, expected in golden.vectors():
-        x = golden.input_of(expected)
-        with torch.no_grad():
-            output = network(Features(x, torch.full((len(x),), x.shape[2])))
+    for expected, output in vectors_and_outputs(golden, network):
         golden.close(output.scores, expected["logits"])
         golden.close(output.embedding, expected["embedding"])
     sounds = golden.input("wave32k")

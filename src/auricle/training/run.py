@@ -21,6 +21,7 @@ from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
 from auricle.core.memory import keep_freed_memory
 from auricle.core.reporting import Reporter, Silent
+from auricle.core.types import Label
 from auricle.core.units import seconds_to_samples
 from auricle.data import SPLITS, Manifest, require_trainable
 from auricle.evaluation import Result, write_result
@@ -124,16 +125,7 @@ def train(
     require_clips_enough(classifier, config.train.batch_size)
     if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
         with accelerator.main_process_first():  # one of them fetches
-            load_frontend_weights(classifier.frontend, reporter=reporter)
-            load_imagenet(classifier.model, reporter=reporter)
-            if config.train.pretrained is not None:
-                start_from(
-                    classifier,
-                    config.model,
-                    config.train.pretrained,
-                    labels=manifest.labels,
-                    reporter=reporter,
-                )
+            _load_first_weights(classifier, config, manifest.labels, reporter)
     spec = make_spec(classifier, config, manifest.labels, multi_label=manifest.multi_label)
     stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
     config = _with_statistics(config, stores["train"], classifier, accelerator, reporter)
@@ -158,6 +150,18 @@ def train(
     )
     job, position = _prepare_job(setting, resume=resume)
     return _finish(setting, job, fit(job, position), bad)
+
+
+def _load_first_weights(
+    classifier: Classifier, config: RunConfig, labels: Sequence[Label], reporter: Reporter
+) -> None:
+    """Give a fresh classifier the published weights that its configuration asks for."""
+    load_frontend_weights(classifier.frontend, reporter=reporter)
+    load_imagenet(classifier.model, reporter=reporter)
+    if config.train.pretrained is not None:
+        start_from(
+            classifier, config.model, config.train.pretrained, labels=labels, reporter=reporter
+        )
 
 
 def make_accelerator(device: torch.device) -> Accelerator:
