@@ -58,18 +58,18 @@ def test_its_columns_are_those_of_the_design(tmp_path: Path):
     clip = Clip("/a.wav", ("x", "y|z"), 0.5, math.pi, "train", "1", "g", {"mic": "left"})
     write_manifest(tmp_path / "m.csv", Manifest((clip,), ("x", "y|z"), multi_label=True))
     assert (tmp_path / "m.csv").read_text() == (
-        "path,label,onset,offset,split,fold,group,mic\n"
-        "/a.wav,x|y\\|z,0.5,3.141592653589793,train,1,g,left\n"
+        "path,onset_s,offset_s,labels,split,fold,group,mic\n"
+        "/a.wav,0.5,3.141592653589793,x|y\\|z,train,1,g,left\n"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label\na.wav,x\n", "not a manifest: it has no column 'onset'"),
-        ("path,label,onset,offset,split,fold,group\na,x,soon,,,,\n", "line 2: onset.*'soon'"),
-        ("path,label,onset,offset,split,fold,group\na,x,0\n", "line 2: not as many cells"),
-        ('path,label,onset,offset,split,fold,group\n"a,x,0\n', "cannot be read"),
+        ("path,label\na.wav,x\n", "not a manifest: it has no column 'onset_s'"),
+        ("path,onset_s,offset_s,labels,split,fold,group\na,soon,,x,,,\n", "line 2: onset.*'soon'"),
+        ("path,onset_s,offset_s,labels,split,fold,group\na,0,\n", "line 2: not as many cells"),
+        ('path,onset_s,offset_s,labels,split,fold,group\n"a,0,\n', "cannot be read"),
     ],
 )
 def test_what_is_no_manifest(tmp_path: Path, text: str, message: str):

@@ -25,7 +25,7 @@ class Waveform:
         return len(self.samples) / self.sample_rate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One labelled stretch of a sound file, a row of a manifest.
 

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from auricle.core.writing import write_csv
 
 SPLITS = ("train", "validation", "test")
 
-COLUMNS = ("path", "label", "onset", "offset", "split", "fold", "group")
+COLUMNS = ("path", "onset_s", "offset_s", "labels", "split", "fold", "group")
 _SEPARATOR = "|"
 _ESCAPE = "\\"
 
@@ -29,13 +29,44 @@ class Manifest:
     could not be used; neither is among `clips`.
     """
 
-    clips: tuple[Clip, ...]
+    clips: Sequence[Clip]
     labels: tuple[Label, ...]
     multi_label: bool = False
     notes: tuple[str, ...] = ()
     group_declared: bool = False
     missing: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        clips: Iterable[Clip],
+        *,
+        labels: Sequence[Label] | None = None,
+        multi_label: bool | None = None,
+        notes: Iterable[str] = (),
+        group_declared: bool = False,
+        missing: Iterable[str] = (),
+        rejected: Iterable[str] = (),
+    ) -> "Manifest":
+        """Gather clips, which may come one by one, into a manifest.
+
+        `labels` gives the classes and their order where a list fixes them (default: all that
+        occur, sorted); `multi_label` is found out where it is not given: a clip has several
+        labels or none.
+        """
+        held = tuple(clips)
+        return cls(
+            clips=held,
+            labels=sorted_labels(held) if labels is None else tuple(labels),
+            multi_label=any(len(clip.labels) != 1 for clip in held)
+            if multi_label is None
+            else multi_label,
+            notes=tuple(notes),
+            group_declared=group_declared,
+            missing=tuple(missing),
+            rejected=tuple(rejected),
+        )
 
     def of_split(self, *splits: str) -> "Manifest":
         """Return the manifest with the clips of the given splits only, and all its labels."""
@@ -94,8 +125,8 @@ def require_trainable(manifest: Manifest) -> None:
 def write_manifest(path: str | Path, manifest: Manifest) -> None:
     """Write a manifest as CSV, whole or not at all. `read_manifest` reads it back unchanged.
 
-    Columns `path,label,onset,offset,split,fold,group`, then the clips' extra columns. Times are
-    in seconds. A file inside the CSV's folder is named relative to it, any other absolutely, so
+    Columns `path,onset_s,offset_s,labels,split,fold,group`, then the clips' extra columns. Times
+    are in seconds. A file inside the CSV's folder is named relative to it, any other absolutely, so
     that a folder can move together with its sounds. Labels in a cell are separated by `|`; a
     `|` or backslash inside a label has a backslash before it. Raises `WriteError`.
     """
@@ -106,9 +137,9 @@ def write_manifest(path: str | Path, manifest: Manifest) -> None:
     rows = (
         [
             _portable(clip.path, folder),
-            _SEPARATOR.join(_escape(label) for label in clip.labels),
             repr(clip.onset_s),
             "" if clip.offset_s is None else repr(clip.offset_s),
+            _SEPARATOR.join(_escape(label) for label in clip.labels),
             clip.split or "",
             clip.fold or "",
             clip.group or "",
@@ -132,12 +163,7 @@ def read_manifest(path: str | Path) -> Manifest:
             clips = list(_rows(csv.DictReader(file, strict=True), path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"manifest {path} cannot be read: {error}") from None
-    return Manifest(
-        clips=tuple(clips),
-        labels=sorted_labels(clips),
-        multi_label=any(len(clip.labels) != 1 for clip in clips),
-        group_declared=any(clip.group is not None for clip in clips),
-    )
+    return Manifest.of(clips, group_declared=any(clip.group is not None for clip in clips))
 
 
 def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[Clip]:
@@ -153,16 +179,16 @@ def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[Clip]:
             raise DataError(f"{path} line {reader.line_num}: not as many cells as columns")
         extra = {name: text for name, text in row.items() if name not in COLUMNS}
         try:
-            onset_s = float(row["onset"])
-            offset_s = float(row["offset"]) if row["offset"] else None
+            onset_s = float(row["onset_s"])
+            offset_s = float(row["offset_s"]) if row["offset_s"] else None
         except ValueError:
             raise DataError(
-                f"{path} line {reader.line_num}: onset and offset must be seconds, got "
-                f"'{row['onset']}' and '{row['offset']}'"
+                f"{path} line {reader.line_num}: onset_s and offset_s must be seconds, got "
+                f"'{row['onset_s']}' and '{row['offset_s']}'"
             ) from None
         yield Clip(
             path=os.path.join(folder, row["path"]),
-            labels=_unescape(row["label"]),
+            labels=_unescape(row["labels"]),
             onset_s=onset_s,
             offset_s=offset_s,
             split=row["split"] or None,

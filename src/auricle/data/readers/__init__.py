@@ -1,28 +1,15 @@
 """Readers: one way in which labelled sound arrives is one file and one line here."""
 
 from pathlib import Path
-from typing import Protocol
 
 from auricle.core.errors import DataError, nearest
 from auricle.core.registry import Registry
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
+from auricle.data.readers.base import Reader
 
-
-class Reader(Protocol):
-    """One layout of a data set. The docstring's first line is what `--help` says of it."""
-
-    def claims(self, path: Path, config: DataConfig) -> bool:
-        """Say whether `path` looks like this layout; `reader=auto` takes the first that does."""
-        ...
-
-    def read(self, path: Path, config: DataConfig) -> Manifest:
-        """Read the clips at `path`. Raises `DataError`."""
-        ...
-
-
-# In the order in which `reader=auto` asks them: a table can hold folds, splits and groups that
-# folders cannot, so where both are there the table is read.
+# In the order in which `reader=auto` asks them: layouts that leave no doubt first. A table can hold
+# folds, splits and groups that folders cannot, so where both are there the table is read.
 _MODULES = ("table", "folder")
 READERS: Registry[Reader] = Registry("reader", __name__, _MODULES)
 

@@ -28,7 +28,7 @@ _LABEL_NAMES = words(
     "targetid",
 )
 # 'start' and 'end' are left out on purpose: UrbanSound8K uses them for where a clip was cut from.
-_ONSET_NAMES = ("onset", "onsets", "onsetseconds")
+_ONSET_NAMES = ("onset", "onsets", "onsetseconds")  # bare: `onset_s` is `onsets`
 _OFFSET_NAMES = ("offset", "offsets", "offsetseconds")
 _GROUP_HINTS = words(
     "speaker speakerid spk spkid srcfile source sourcefile sourceid recording recordingid record",

@@ -12,6 +12,7 @@ from auricle.core.types import Clip
 from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.manifest import Manifest, sorted_labels
 from auricle.data.readers import READERS
+from auricle.data.readers.base import About
 from auricle.data.wording import case_twins, listed, plural
 
 SPLIT_NAMES = {
@@ -40,6 +41,8 @@ class _Found:
 
 class FolderReader:
     """One folder per class; folders train/, val/ and test/ may stand above the class folders."""
+
+    about = About("one folder per class; train/, val/ and test/ may stand above the class folders")
 
     def claims(self, path: Path, config: DataConfig) -> bool:
         """Say whether `path` is a folder."""

@@ -24,6 +24,7 @@ from auricle.core.types import Clip
 from auricle.data.config import DataConfig
 from auricle.data.manifest import COLUMNS, Manifest, sorted_labels
 from auricle.data.readers import READERS
+from auricle.data.readers.base import About
 from auricle.data.readers.columns import Columns, find_columns
 from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
 from auricle.data.tables import TABLE_SUFFIXES, Table, open_table
@@ -46,6 +47,8 @@ class _Source:
 
 class TableReader:
     """A CSV or TSV table with a path and a label per row, or a folder that holds such a table."""
+
+    about = About("a CSV or TSV table with a path and a label per row, or a folder that holds one")
 
     def claims(self, path: Path, config: DataConfig) -> bool:
         """Say whether `path` is a table or a folder with one."""
