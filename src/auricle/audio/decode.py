@@ -8,13 +8,15 @@ import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import soundfile
 
 from auricle.audio.containers import Container, inspect
+from auricle.audio.members import open_member
 from auricle.core.errors import MissingExtra, TruncatedAudio, UnreadableAudio
 from auricle.core.types import FloatArray
 
@@ -83,10 +85,42 @@ def open_decoder(
 ) -> Generator[Decoder, None, None]:
     """Check the container and open a decoder.
 
-    `thorough` is for reads of the whole file: every page of an Ogg file is checked. Raises
-    `TruncatedAudio` (unless allowed), `UnreadableAudio` and `MissingExtra`.
+    `thorough` is for reads of the whole file: every page of an Ogg file is checked. A `path` may
+    name a member of a container (`auricle.audio.members`). Raises `TruncatedAudio` (unless
+    allowed), `UnreadableAudio` and `MissingExtra`.
     """
-    container = examine(path, thorough=thorough)
+    member = open_member(path)
+    if member is None:
+        container = examine(path, thorough=thorough)
+        with _open_file(path, None, container, allow_truncated) as decoder:
+            yield decoder
+    elif isinstance(member, BufferedIOBase):
+        with member:
+            container = _examine_member(path, member, thorough=thorough)
+            with _open_file(path, member, container, allow_truncated) as decoder:
+                yield decoder
+    else:
+        yield member
+
+
+def _examine_member(
+    path: str | os.PathLike[str], member: BufferedIOBase, *, thorough: bool
+) -> Container:
+    size = member.seek(0, os.SEEK_END)
+    if size == 0:
+        raise UnreadableAudio(f"{path} is empty (0 bytes); get a whole copy")
+    member.seek(0)
+    return inspect(cast("BinaryIO", member), size, thorough=thorough)
+
+
+@contextmanager
+def _open_file(
+    path: str | os.PathLike[str],
+    member: BufferedIOBase | None,
+    container: Container,
+    allow_truncated: bool,
+) -> Generator[Decoder, None, None]:
+    """Open a decoder over a file, or over the `member` of a container that holds one."""
     if container.cut_short and not allow_truncated:
         raise TruncatedAudio(f"{path} is cut short: {container.cut_short}; {REMEDY}")
     if container.damage:
@@ -95,14 +129,14 @@ def open_decoder(
         )
     if not container.needs_av:
         try:
-            file = soundfile.SoundFile(_native(path))
+            file = soundfile.SoundFile(_source(path, member))
         except (soundfile.SoundFileError, TypeError):
             # TypeError: soundfile asks for the format of a file named .raw. What libsndfile says
             # is about itself ("possibly a pipe?"); what the file is not helps more.
             pass
         else:
             with file:
-                yield SoundfileDecoder(path, file, container)
+                yield SoundfileDecoder(path, file, container, member)
             return
     if find_spec("av") is None:
         if container.needs_av or Path(path).suffix.lower() in _AV_SUFFIXES:
@@ -112,12 +146,18 @@ def open_decoder(
         raise UnreadableAudio(refusal(path, container))
     from auricle.audio.decode_av import open_av
 
-    with open_av(path, container) as decoder:
+    with open_av(path, container, member) as decoder:
         yield decoder
 
 
-def _native(path: str | os.PathLike[str]) -> Any:
-    """Return a name as libsndfile takes it: where names are bytes, they need not be text."""
+def _source(path: str | os.PathLike[str], member: BufferedIOBase | None) -> Any:
+    """Return what libsndfile opens, from its start: a name, or the member of a container.
+
+    Where names are bytes, they need not be text.
+    """
+    if member is not None:
+        member.seek(0)
+        return member
     # soundfile takes bytes too, which its hints leave out.
     return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
@@ -133,9 +173,14 @@ class SoundfileDecoder:
     """A `Decoder` over libsndfile."""
 
     def __init__(
-        self, path: str | os.PathLike[str], file: soundfile.SoundFile, container: Container
+        self,
+        path: str | os.PathLike[str],
+        file: soundfile.SoundFile,
+        container: Container,
+        member: BufferedIOBase | None = None,
     ) -> None:
         self._path = path
+        self._member = member
         self._file = file
         self._looks_like = container
         self.container = file.format
@@ -206,7 +251,7 @@ class SoundfileDecoder:
         if self.frames is None:
             return False
         try:
-            with soundfile.SoundFile(_native(self._path)) as file:
+            with soundfile.SoundFile(_source(self._path, self._member)) as file:
                 file.seek(self.frames - 1)
                 return len(file.read(1, dtype="float32")) == 1
         except soundfile.SoundFileError:

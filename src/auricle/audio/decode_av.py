@@ -8,6 +8,7 @@ seek would differ from the same stretch of the whole.
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from typing import cast
 
 import av
@@ -40,14 +41,20 @@ _WEBM_SLACK_S = 0.05
 
 @contextmanager
 def open_av(
-    path: str | os.PathLike[str], looks_like: Container
+    path: str | os.PathLike[str], looks_like: Container, member: BufferedIOBase | None = None
 ) -> Generator["AvDecoder", None, None]:
-    """Open the one audio stream of a file. Raises `UnreadableAudio`."""
-    try:
+    """Open the one audio stream of a file, or of a container's `member` that holds one.
+
+    Raises `UnreadableAudio`.
+    """
+    if member is None:
         # "file:" keeps FFmpeg from reading a protocol into a name with a colon.
-        container = av.open(
-            f"file:{os.path.abspath(os.fspath(path))}", options=_OPTIONS, metadata_errors="replace"
-        )
+        source = f"file:{os.path.abspath(os.fspath(path))}"
+    else:
+        member.seek(0)
+        source = member
+    try:
+        container = av.open(source, mode="r", options=_OPTIONS, metadata_errors="replace")
     except FFmpegError:
         raise UnreadableAudio(refusal(path, looks_like)) from None
     with container:
