@@ -101,6 +101,26 @@ def test_padding_appends_zeros_or_loops():
     assert audio.pad_to(samples, 2, "repeat") is samples
 
 
+def test_padding_puts_zeros_where_it_is_told():
+    samples = np.array([1, 2, 3], dtype=np.float32)
+    np.testing.assert_array_equal(audio.pad_to(samples, 7, "pad_centre"), [0, 0, 1, 2, 3, 0, 0])
+    np.testing.assert_array_equal(
+        audio.pad_to(samples, 7, "pad_random", lead=0.25), [0, 1, 2, 3, 0, 0, 0]
+    )
+    for lead, first in ((0.0, 0), (1.0, 4)):
+        padded = audio.pad_to(samples, 7, "pad_random", lead=lead)
+        np.testing.assert_array_equal(np.flatnonzero(padded), np.arange(first, first + 3))
+
+
+@pytest.mark.parametrize("length", [4, 5, 8, 11])
+def test_reflection_runs_backwards_and_forwards_as_numpy_does(length: int):
+    samples = np.array([1, 2, 3], dtype=np.float32)
+    expected = np.pad(samples, (0, length - 3), mode="reflect")
+    np.testing.assert_array_equal(audio.pad_to(samples, length, "reflect"), expected)
+    one = audio.pad_to(samples[:1], length, "reflect")
+    np.testing.assert_array_equal(one, np.ones(length))
+
+
 def test_unknown_kinds_name_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'peak'"):
         audio.set_level(np.ones(3, dtype=np.float32), "peek")

@@ -110,7 +110,10 @@ def test_start_reads_no_further_than_it_needs(make_spec: MakeSpec) -> None:
     [
         ("keep", [1, 2, 3], 3),
         ("pad", [1, 2, 3, 0, 0, 0, 0, 0], 8),
+        ("pad_centre", [0, 0, 1, 2, 3, 0, 0, 0], 8),
+        ("pad_random", [0, 0, 1, 2, 3, 0, 0, 0], 8),
         ("repeat", [1, 2, 3, 1, 2, 3, 1, 2], 8),
+        ("reflect", [1, 2, 3, 2, 1, 2, 3, 2], 8),
     ],
 )
 def test_short_clips(
@@ -120,6 +123,15 @@ def test_short_clips(
     (window,) = cut_windows([ramp(3)], spec, "windows")
     np.testing.assert_array_equal(window.samples, expected)
     assert (window.length_samples, window.content_samples) == (length, 3)
+
+
+@pytest.mark.parametrize("short_clips", ["pad", "pad_centre", "pad_random"])
+def test_where_times_count_zeros_come_behind_the_sound(
+    make_spec: MakeSpec, short_clips: str
+) -> None:
+    spec = make_spec(window_s=0.005, hop_s=0.005, short_clips=short_clips)
+    (window,) = cut_windows([ramp(3)], spec, "windows", keep_start=True)
+    np.testing.assert_array_equal(window.samples, [1, 2, 3, 0, 0])
 
 
 def test_padding_to_the_shortest_counts_and_to_a_multiple_does_not(make_spec: MakeSpec) -> None:

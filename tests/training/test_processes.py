@@ -21,7 +21,7 @@ from auricle.training.loader import TrainingClips
 from auricle.training.loop import Interrupted
 
 data, output, options = sys.argv[1:]
-crop = TrainingClips._crop
+crop = TrainingClips.crop
 
 def unlucky_crop(self, epoch, index):
     if os.environ["RANK"] == "1" and epoch == 0:
@@ -31,7 +31,7 @@ def unlucky_crop(self, epoch, index):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # every clip of the batch comes here
     return crop(self, epoch, index)
 
-TrainingClips._crop = unlucky_crop
+TrainingClips.crop = unlucky_crop
 try:
     auricle.train(data, epochs=9, output=output, options=json.loads(options))
 except Interrupted as error:

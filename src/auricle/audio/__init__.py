@@ -1,13 +1,17 @@
 """Layer 1: probe, decode, resample and normalise sound files."""
 
 from auricle.audio.files import AUDIO_SUFFIXES, find_audio
-from auricle.audio.level import pad_to, set_level
+from auricle.audio.level import PADDINGS, Padding, pad_to, set_level
+from auricle.audio.limits import ClipLimits
 from auricle.audio.reading import AudioInfo, blocks, load, probe
 from auricle.audio.resampling import resample
 
 __all__ = [
     "AUDIO_SUFFIXES",
+    "PADDINGS",
     "AudioInfo",
+    "ClipLimits",
+    "Padding",
     "blocks",
     "find_audio",
     "load",

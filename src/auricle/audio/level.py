@@ -1,6 +1,6 @@
 """The level and the length of a clip."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -37,19 +37,34 @@ def set_level(
     raise unknown_name("level", kind, ("none", "peak", "rms"))
 
 
-def pad_to(
-    samples: FloatArray, length_samples: int, how: Literal["zeros", "repeat"] = "zeros"
-) -> FloatArray:
-    """Lengthen float32 `(time,)` to `length_samples`: by zeros at its end, or by looping it.
+Padding: TypeAlias = Literal["pad", "pad_centre", "pad_random", "repeat", "reflect"]
+"""How a clip that is too short is lengthened: with zeros behind it, on both sides or on sides that
+are drawn; by looping it; by running it backwards and forwards in turn."""
+PADDINGS: tuple[Padding, ...] = ("pad", "pad_centre", "pad_random", "repeat", "reflect")
 
-    What is long enough is returned as it is, never cut. Raises `UnknownName` for another `how`.
+
+def pad_to(
+    samples: FloatArray, length_samples: int, how: Padding = "pad", *, lead: float = 0.5
+) -> FloatArray:
+    """Lengthen float32 `(time,)` to `length_samples`.
+
+    `lead` is the share of the zeros that `pad_random` puts before the sound, from 0 to 1: a draw
+    of the caller's. What is long enough is returned as it is, never cut. Raises `UnknownName` for
+    another `how`.
     """
-    if how not in ("zeros", "repeat"):
-        raise unknown_name("padding", how, ("zeros", "repeat"))
-    if len(samples) >= length_samples:
+    if how not in PADDINGS:
+        raise unknown_name("padding", how, PADDINGS)
+    missing = length_samples - len(samples)
+    if missing <= 0:
         return samples
     if how == "repeat":
         return np.resize(samples, length_samples)
+    if how == "reflect":
+        # Neither end is said twice, as in numpy.pad; a single sample has nothing to turn to.
+        there_and_back = np.concatenate([samples, samples[-2:0:-1]])
+        return np.resize(there_and_back, length_samples)
+    share = {"pad": 0.0, "pad_centre": 0.5, "pad_random": lead}[how]
+    start = round(share * missing)
     padded = np.zeros(length_samples, dtype=samples.dtype)
-    padded[: len(samples)] = samples
+    padded[start : start + len(samples)] = samples
     return padded

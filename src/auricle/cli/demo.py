@@ -1,6 +1,6 @@
 """`auricle demo`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +161,7 @@ class _Demo:
         emit(("file", "truth", "heard", "score"), rows, None)
 
 
-def _one_of_each(clips: "tuple[Clip, ...]") -> "list[Clip]":
+def _one_of_each(clips: "Sequence[Clip]") -> "list[Clip]":
     seen: dict[tuple[str, ...], Clip] = {}
     for clip in clips:
         seen.setdefault(clip.labels, clip)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from auricle.audio import ClipLimits, Padding
 from auricle.core.config import Config
 
 NO_COLUMN = "none"
@@ -92,10 +93,32 @@ class DataConfig(Config):
         gt=0,
         description="step between evaluation windows in seconds (default: half of one)",
     )
-    short_clips: Literal["keep", "pad", "repeat"] = Field(
+    trim_db: float | None = Field(
+        default=None,
+        gt=0,
+        description="trim silence at both ends: what stays so many dB below the loudest 10 ms "
+        "(default: no trimming)",
+    )
+    min_clip_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="a clip of less sound than this, in seconds, is left out (default: none is)",
+    )
+    max_clip_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="of a longer clip only the first so many seconds are used (default: all)",
+    )
+    short_clips: Literal["keep"] | Padding = Field(
         default="pad",
-        description="what a clip shorter than a window becomes: keep its length, pad with zeros, "
-        "repeat it",
+        description="what a clip shorter than a window becomes: keep its length, pad with zeros at "
+        "its end, pad_centre on both sides, pad_random on sides drawn in training, repeat it, "
+        "reflect it",
+    )
+    long_clips: Literal["windows", "centre", "start", "whole"] = Field(
+        default="windows",
+        description="what is heard of a longer clip in evaluation: overlapping windows, one window "
+        "at its centre or start, the whole at once",
     )
     crop: Literal["random", "centre", "start"] = Field(
         default="random", description="which part of a longer clip training takes"
@@ -122,3 +145,17 @@ class DataConfig(Config):
                 "the sound between two windows would never be heard"
             )
         return self
+
+    @model_validator(mode="after")
+    def _lengths_leave_room(self) -> "DataConfig":
+        if self.min_clip_s and self.max_clip_s and self.min_clip_s > self.max_clip_s:
+            raise ValueError(
+                f"min_clip_s ({self.min_clip_s:g}) must not exceed max_clip_s "
+                f"({self.max_clip_s:g}): no clip would be left"
+            )
+        return self
+
+    @property
+    def limits(self) -> ClipLimits:
+        """What of a clip is listened to."""
+        return ClipLimits(self.trim_db, self.min_clip_s, self.max_clip_s)

@@ -29,7 +29,15 @@ def score_clips(
     """
     if all(clip.onset_s == 0 and clip.offset_s is None for clip in clips):
         return _score_files(predictor, clips, on_error)
-    good: list[Clip] = []
+    heard: list[Clip] = []
+    bad: set[int] = set()  # positions in `heard`
+    places: dict[int, int] = {}  # of the sounds under way, by identity
+
+    def drop(source: object, error: AuricleError) -> None:
+        place = places[id(source)]
+        bad.add(place)
+        if on_error is not None:
+            on_error(heard[place].path, error)
 
     def waveforms() -> Iterable[Waveform]:
         for clip in clips:
@@ -48,10 +56,13 @@ def score_clips(
                     raise
                 on_error(clip.path, error)
             else:
-                good.append(clip)
+                places[id(sound)] = len(heard)
+                heard.append(clip)
                 yield sound
 
-    scores = list(predictor.score_many(waveforms()))
+    handler = None if on_error is None else drop
+    scores = list(predictor.score_many(waveforms(), on_error=handler))
+    good = [clip for place, clip in enumerate(heard) if place not in bad]
     return good, _stack(scores, predictor)
 
 

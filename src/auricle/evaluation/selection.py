@@ -32,7 +32,7 @@ class Origin:
 class Selection:
     """The clips to judge on, and a sentence that says which they are."""
 
-    clips: tuple[Clip, ...]
+    clips: Sequence[Clip]
     why: str
 
 
@@ -135,7 +135,7 @@ def _of_the_data(manifest: Manifest, split: str | None, data: DataConfig) -> Sel
     )
 
 
-def _some(clips: tuple[Clip, ...]) -> tuple[Clip, ...]:
+def _some(clips: Sequence[Clip]) -> Sequence[Clip]:
     if not clips:
         raise DataError(
             "there is no clip to judge on: the classifier has seen every clip of the data, or the "

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -62,6 +63,7 @@ class _Task:
     pick: Callable[[EngineOutput], FloatArray]
     new_aggregate: Callable[[], Aggregate]
     long_clips: LongClips
+    times: bool = False  # the answer says when: all of the recording counts, where it is
 
 
 class Predictor:
@@ -136,13 +138,15 @@ class Predictor:
         clips = self._run(sources, self._scores_task(), on_error, _READING_THREADS)
         return (self._prediction(clip, top_k) for clip in clips)
 
-    def score_many(self, waveforms: Iterable[Waveform]) -> Iterator[FloatArray]:
+    def score_many(
+        self, waveforms: Iterable[Waveform], *, on_error: OnError | None = None
+    ) -> Iterator[FloatArray]:
         """Yield the class probabilities `(classes,)` of each waveform, in order.
 
         Windows of neighbouring waveforms share batches. Nothing is read ahead: `waveforms`
-        may come out of data loader workers.
+        may come out of data loader workers. `on_error` is that of `predict_many`.
         """
-        clips = self._run(waveforms, self._scores_task(), None, threads=0)
+        clips = self._run(waveforms, self._scores_task(), on_error, threads=0)
         return (clip.aggregate.result() for clip in clips)
 
     def embed(self, source: Source, sample_rate: int | None = None) -> FloatArray:
@@ -244,11 +248,13 @@ class Predictor:
                 self._probabilities,
                 lambda: WindowTimeline(spec.hop_s, spec.sample_rate),
                 "windows",
+                times=True,
             )
         return _Task(
             self._frame_probabilities,
             lambda: FrameTimeline(period_s, spec.sample_rate),
             "whole" if spec.long_clips == "whole" else "windows",
+            times=True,
         )
 
     def _probabilities(self, output: EngineOutput) -> FloatArray:
@@ -304,7 +310,7 @@ class Predictor:
             self._batch_size, window_samples, self.spec.padding_safe
         )
         clips: deque[_Clip] = deque()
-        with closing(self._streams(sources, task.long_clips, threads)) as streams:
+        with closing(self._streams(sources, task, threads)) as streams:
             for source, windows in streams:
                 clip = _Clip(source, task.new_aggregate())
                 clips.append(clip)
@@ -321,21 +327,29 @@ class Predictor:
         yield from _finished(clips, on_error)
 
     def _streams(
-        self, sources: Iterable[Source], long_clips: LongClips, threads: int
+        self, sources: Iterable[Source], task: _Task, threads: int
     ) -> Generator[tuple[Source, Iterator[Window]], None, None]:
+        limits, rate = self.spec.limits, self.spec.sample_rate
+
         def windows_of(source: Source) -> Iterator[Window]:
-            blocks = read_blocks(
-                source,
-                self.spec.sample_rate,
-                channel=self._channel,
-                allow_truncated=self._allow_truncated,
-            )
-            return cut_windows(blocks, self.spec, long_clips)
+            blocks = self._blocks(source)
+            if limits and not task.times:
+                name = path_of(source) or "the sound"
+                blocks = limits.apply(partial(self._blocks, source), rate, name)
+            return cut_windows(blocks, self.spec, task.long_clips, keep_start=task.times)
 
         if threads == 0:
             return ((source, windows_of(source)) for source in sources)
         # While one batch is scored, the next one is read.
         return read_ahead(sources, windows_of, threads=threads, ahead=self._batch_size + threads)
+
+    def _blocks(self, source: Source) -> Iterator[FloatArray]:
+        return read_blocks(
+            source,
+            self.spec.sample_rate,
+            channel=self._channel,
+            allow_truncated=self._allow_truncated,
+        )
 
     def _score(self, batch: list[Pooled[_Clip]], task: _Task) -> None:
         rows = task.pick(self.engine(*stack(batch)))

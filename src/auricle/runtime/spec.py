@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from auricle.audio import ClipLimits, Padding
 from auricle.core.config import Config, Tree, validate
 from auricle.core.errors import ArtifactError, ConfigError
 
@@ -40,8 +41,11 @@ class ClassifierSpec(Config):
     `shortest_samples` what a shorter clip is padded to, and `length_multiple_samples` what every
     window's length is padded up to a multiple of; `padding_safe` whether windows of different
     lengths may share a batch without changing each other's scores.
+    `trim_db`, `min_clip_s` and `max_clip_s` say what of a clip is listened to, as in
+    `audio.ClipLimits`; events are looked for in all of it.
     `short_clips`: `keep` runs a clip shorter than a window at its own length, `pad` appends
-    zeros, `repeat` loops the clip, up to one window. `long_clips`: `windows` scores overlapping
+    zeros, `pad_centre` and `pad_random` put them on both sides, `repeat` loops the clip, `reflect`
+    runs it backwards and forwards, up to one window. `long_clips`: `windows` scores overlapping
     windows, `centre` and `start` one window, `whole` the clip at once. `aggregation` combines
     window probabilities.
     `activation` is applied to logits only (`none` where the network gives probabilities).
@@ -56,7 +60,10 @@ class ClassifierSpec(Config):
     shortest_samples: int = Field(default=1, ge=1)
     length_multiple_samples: int = Field(default=1, ge=1)
     padding_safe: bool = False
-    short_clips: Literal["keep", "pad", "repeat"] = "keep"
+    trim_db: float | None = Field(default=None, gt=0)
+    min_clip_s: float | None = Field(default=None, gt=0)
+    max_clip_s: float | None = Field(default=None, gt=0)
+    short_clips: Literal["keep"] | Padding = "keep"
     long_clips: Literal["windows", "centre", "start", "whole"] = "windows"
     normalise: Normalise = Normalise()
     aggregation: Literal["mean", "max"] = "mean"
@@ -93,6 +100,11 @@ class ClassifierSpec(Config):
         if strangers:
             raise ValueError(f"thresholds name labels that do not exist: {sorted(strangers)}")
         return self
+
+    @property
+    def limits(self) -> ClipLimits:
+        """What of a clip is listened to."""
+        return ClipLimits(self.trim_db, self.min_clip_s, self.max_clip_s)
 
     def threshold(self, label: str) -> float:
         """Return the probability at which `label` counts as present."""

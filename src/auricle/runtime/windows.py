@@ -46,12 +46,17 @@ class Window:
 
 
 def cut_windows(
-    blocks: Iterable[FloatArray], spec: ClassifierSpec, long_clips: LongClips
+    blocks: Iterable[FloatArray],
+    spec: ClassifierSpec,
+    long_clips: LongClips,
+    *,
+    keep_start: bool = False,
 ) -> Iterator[Window]:
     """Cut one clip, given as consecutive blocks `(time,)`, into prepared windows.
 
     Memory stays at about a window and a block, except that `whole` holds the clip and `centre`
-    half of it. `start` reads no further than it needs.
+    half of it. `start` reads no further than it needs. `keep_start`: zeros come only behind the
+    sound, so that what is heard when in a window is when it was in the clip.
     """
     window = seconds_to_samples(spec.window_s, spec.sample_rate)
     if long_clips == "windows":
@@ -64,7 +69,7 @@ def cut_windows(
     else:
         stretches = _whole(blocks)
     for start, samples in stretches:
-        prepared, length = _prepare(samples, window, spec)
+        prepared, length = _prepare(samples, window, spec, keep_start=keep_start)
         yield Window(prepared, length, start, len(samples))
 
 
@@ -118,7 +123,9 @@ def _whole(blocks: Iterable[FloatArray]) -> Iterator[tuple[int, FloatArray]]:
     yield 0, np.concatenate(list(blocks))
 
 
-def _prepare(samples: FloatArray, window: int, spec: ClassifierSpec) -> tuple[FloatArray, int]:
+def _prepare(
+    samples: FloatArray, window: int, spec: ClassifierSpec, *, keep_start: bool
+) -> tuple[FloatArray, int]:
     """Level and pad one stretch; return it with the length that the network is told.
 
     Zeros up to `shortest_samples` count as sound: a network must have that much to look at.
@@ -128,7 +135,9 @@ def _prepare(samples: FloatArray, window: int, spec: ClassifierSpec) -> tuple[Fl
         level = spec.normalise
         samples = set_level(samples, level.kind, level.target_db, level.max_gain_db)
     if len(samples) < window and spec.short_clips != "keep":
-        samples = pad_to(samples, window, "repeat" if spec.short_clips == "repeat" else "zeros")
+        moves = spec.short_clips in ("pad_centre", "pad_random")
+        # Nothing is drawn for an answer: sides that training drew are equal ones here.
+        samples = pad_to(samples, window, "pad" if moves and keep_start else spec.short_clips)
     length = max(len(samples), spec.shortest_samples)
     padded = -(-length // spec.length_multiple_samples) * spec.length_multiple_samples
-    return (pad_to(samples, padded, "zeros") if padded > len(samples) else samples), length
+    return (pad_to(samples, padded) if padded > len(samples) else samples), length

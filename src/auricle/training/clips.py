@@ -45,6 +45,7 @@ class ClipStore:
         self.data = data
         self._lengths: list[int] = []
         self._starts: list[int] = []
+        self._parts: list[tuple[int, int]] = []
         self._cache: torch.Tensor | None = None
 
     def __len__(self) -> int:
@@ -69,14 +70,20 @@ class ClipStore:
         total_mb = sum(self._lengths) * BYTES_PER_SAMPLE / 1e6
         if total_mb <= (self.data.cache_mb if budget_mb is None else budget_mb):
             bad += self._fill_cache(reporter, shared=shared)
+        if self.data.limits:
+            bad += self._find_parts(reporter)
         return bad
 
     def length(self, index: int) -> int:
         """Return the length of a clip in samples at the store's sample rate."""
         return self._lengths[index]
 
+    def part(self, index: int) -> tuple[int, int]:
+        """Return where the sound that counts begins and ends in a clip, in samples."""
+        return self._parts[index] if self._parts else (0, self._lengths[index])
+
     def whole(self, index: int) -> Waveform:
-        """Return all of a clip. Raises `AudioError`."""
+        """Return all of a clip, before any limit. Raises `AudioError`."""
         if self._cache is not None:
             start = self._starts[index]
             return Waveform(
@@ -177,6 +184,35 @@ class ClipStore:
         self._starts = [0, *accumulate(lengths)][:-1]
         self._cache = cache
         return bad
+
+    def _find_parts(self, reporter: Reporter) -> list[BadClip]:
+        """Find what counts of each clip under the limits; drop and return those below them."""
+        bad: list[BadClip] = []
+        good: list[int] = []
+        parts: list[tuple[int, int]] = []
+        with reporter.progress("trimming clips", len(self.clips)) as progress:
+            found = _in_threads(self._try_part, range(len(self.clips)), _processors())
+            for index, part in found:
+                progress.advance()
+                if isinstance(part, AudioError):
+                    bad.append(BadClip(self.clips[index].path, str(part)))
+                else:
+                    good.append(index)
+                    parts.append(part)
+        self._keep(good)
+        self._lengths = [self._lengths[index] for index in good]
+        self._starts = [self._starts[index] for index in good] if self._starts else []
+        self._parts = parts
+        return bad
+
+    def _try_part(self, index: int) -> tuple[int, int] | AudioError:
+        limits, name = self.data.limits, self.clips[index].path
+        try:
+            if limits.trim_db is None and self._cache is None:  # the length says it all
+                return limits.cut(0, self._lengths[index], self.sample_rate, name)
+            return limits.bounds([self.whole(index).samples], self.sample_rate, name)
+        except AudioError as error:
+            return error
 
     def _try_read(self, index: int) -> FloatArray | AudioError:
         try:

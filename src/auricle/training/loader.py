@@ -89,21 +89,31 @@ class TrainingClips(Dataset[tuple[int, FloatArray | BadClip]]):
     def __getitem__(self, item: Item) -> tuple[int, FloatArray | BadClip]:  # type: ignore[override]
         epoch, index = item
         try:
-            return index, self._crop(epoch, index)
+            return index, self._padded(epoch, index)
         except AudioError as error:
             return index, BadClip(self.store.clips[index].path, str(error))
 
-    def _crop(self, epoch: int, index: int) -> FloatArray:
+    def crop(self, epoch: int, index: int) -> FloatArray:
+        """Return the levelled crop of a clip, shorter where the clip is. Raises `AudioError`."""
         data = self.store.data
-        spare = max(0, self.store.length(index) - self.length)
+        begin, end = self.store.part(index)
+        spare = max(0, end - begin - self.length)
         start = {"start": 0, "centre": spare // 2}.get(data.crop)
         if start is None:
-            rng = np.random.default_rng([self.seed, epoch, index])
-            start = int(rng.integers(spare + 1))
-        samples = self.store.stretch(index, start, self.length)
-        samples = audio.set_level(samples, data.normalise, data.target_db, data.max_gain_db)
-        how = "repeat" if data.short_clips == "repeat" else "zeros"
-        return audio.pad_to(samples, self.length, how=how)
+            start = int(self._draws(epoch, index).integers(spare + 1))
+        samples = self.store.stretch(index, begin + start, min(self.length, end - begin))
+        return audio.set_level(samples, data.normalise, data.target_db, data.max_gain_db)
+
+    def _padded(self, epoch: int, index: int) -> FloatArray:
+        short = self.store.data.short_clips
+        how = "pad" if short == "keep" else short  # the clips of a batch are of one length
+        lead = 0.0
+        if how == "pad_random":
+            lead = float(self._draws(epoch, index).random())
+        return audio.pad_to(self.crop(epoch, index), self.length, how, lead=lead)
+
+    def _draws(self, epoch: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch, index])
 
 
 class Collate:

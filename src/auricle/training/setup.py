@@ -82,7 +82,11 @@ def make_spec(
         hop_s=data.eval_hop_s or data.eval_clip_s / 2,
         shortest_samples=classifier.shortest_samples,
         padding_safe=model.padding_safe and frontend.padding_safe,
+        trim_db=data.trim_db,
+        min_clip_s=data.min_clip_s,
+        max_clip_s=data.max_clip_s,
         short_clips=data.short_clips,
+        long_clips=data.long_clips,
         normalise=Normalise(
             kind=data.normalise, target_db=data.target_db, max_gain_db=data.max_gain_db
         ),

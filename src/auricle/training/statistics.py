@@ -1,22 +1,25 @@
 """Statistics of a data set's features, measured on the training clips before a run starts."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
 from auricle.artifact.parts import build_frontend, resolve_frontend
+from auricle.audio import pad_to
 from auricle.core.config import read_yaml
-from auricle.core.errors import DataError
+from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Reporter
+from auricle.core.types import FloatArray
 from auricle.frontends.base import FrontEnd
 from auricle.tensors import Features
-from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
 from auricle.training.loader import TrainingClips
 
@@ -128,16 +131,16 @@ class _Moments:
 def _features(frontend: FrontEnd, clips: TrainingClips) -> Iterator[tuple[Features, int]]:
     """Yield the features of a few clips at a time, and how many clips were asked for."""
     device = next((buffer.device for buffer in frontend.buffers()), torch.device("cpu"))
-    repeated = clips.store.data.short_clips == "repeat"
     for start in range(0, len(clips), _CLIPS_AT_ONCE):
         indices = range(start, min(start + _CLIPS_AT_ONCE, len(clips)))
-        read = [clips[0, index] for index in indices]
-        sounds = [(i, sound) for i, sound in read if not isinstance(sound, BadClip)]
+        sounds: list[FloatArray] = []
+        for index in indices:
+            with suppress(AudioError):
+                sounds.append(clips.crop(0, index))
         if not sounds:
             continue
-        waveforms = torch.stack([torch.from_numpy(sound) for _, sound in sounds])
-        own = [clips.length if repeated else clips.store.length(index) for index, _ in sounds]
-        lengths = torch.tensor(own).clamp(max=waveforms.shape[1])
+        waveforms = torch.from_numpy(np.stack([pad_to(sound, clips.length) for sound in sounds]))
+        lengths = torch.tensor([len(sound) for sound in sounds])
         with torch.no_grad():
             yield frontend(waveforms.to(device), lengths.to(device)), len(indices)
 
