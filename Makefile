@@ -18,7 +18,7 @@ help:
 	@echo "make format      rewrite the sources in the house style"
 
 setup:
-	@PYTHON=$(PYTHON) tools/install train,models,dev
+	@PYTHON=$(PYTHON) tools/install train,models,data,dev
 
 demo:
 	@PYTHON=$(PYTHON) tools/install train

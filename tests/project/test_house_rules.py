@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -134,8 +135,14 @@ def test_constraints_pin_all_and_dev():
         assert requirement.specifier.contains(pin, prereleases=True), f"{line} against {pin}"
 
 
-def test_torchaudio_and_pandas_stay_out():
-    assert not {"torchaudio", "pandas", "librosa"} & set(pins())
+def test_torchaudio_and_librosa_stay_out_and_pandas_comes_with_oracles_of_the_tests_only():
+    assert not {"torchaudio", "librosa"} & set(pins())
+    oracles = {"cleanlab", "datasets"}
+    lines = [*project()["dependencies"], *chain(*project()["optional-dependencies"].values())]
+    assert "pandas" not in {canonicalize_name(Requirement(line).name) for line in lines}
+    for extra, lines in project()["optional-dependencies"].items():
+        if extra != "dev":
+            assert not oracles & {canonicalize_name(Requirement(line).name) for line in lines}
 
 
 def test_changelog_has_the_next_version_or_this_one():
