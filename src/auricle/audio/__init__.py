@@ -5,6 +5,7 @@ from auricle.audio.level import PADDINGS, Padding, pad_to, set_level
 from auricle.audio.limits import ClipLimits
 from auricle.audio.reading import AudioInfo, blocks, load, probe
 from auricle.audio.resampling import resample
+from auricle.audio.spectrogram import log_mel_spectrogram
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -15,6 +16,7 @@ __all__ = [
     "blocks",
     "find_audio",
     "load",
+    "log_mel_spectrogram",
     "pad_to",
     "probe",
     "resample",
