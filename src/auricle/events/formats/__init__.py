@@ -1,0 +1,8 @@
+"""Label formats: one kind of label file is one class and one line here."""
+
+from auricle.core.registry import Registry
+from auricle.events.formats.base import RecordingFormat, TableFormat
+
+_MODULES = ("strong_tables",)
+
+FORMATS: Registry[TableFormat | RecordingFormat] = Registry("label format", __name__, _MODULES)
