@@ -57,6 +57,19 @@ class DataConfig(Config):
         description="column of what must stay on one side of a split, such as speaker or "
         "recording (default: one called 'group'; none: ignore it)",
     )
+    classes: str | None = Field(
+        default=None,
+        description="file of the classes to keep, in their order: one name or id a line, or the "
+        "first column of a table (default: every class of the data, sorted)",
+    )
+    label_names: str | None = Field(
+        default=None, description="table of ids and names: labels that are ids become names"
+    )
+    background: str | None = Field(
+        default=None,
+        min_length=1,
+        description="label that means none of these: never an event; in multi-label data no class",
+    )
 
     test_fold: str | int | None = Field(
         default=None, description="fold that is the test part (default: the last one)"

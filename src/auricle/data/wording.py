@@ -6,9 +6,9 @@ SHOWN = 5
 """How many of many things a message lists."""
 
 
-def plural(count: int, noun: str) -> str:
-    """Write `1 clip`, `2,000 clips`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Write `1 clip`, `2,000 clips`; `many` where the plural is more than an s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def listed(things: Iterable[object], shown: int = SHOWN) -> str:
@@ -16,6 +16,11 @@ def listed(things: Iterable[object], shown: int = SHOWN) -> str:
     texts = [str(thing) for thing in things]
     more = len(texts) - shown
     return ", ".join(texts[:shown]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def bare(name: str) -> str:
+    """Return a name without case, blanks and punctuation, to compare it with another."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def case_twins(labels: Sequence[str]) -> list[str]:

@@ -73,14 +73,15 @@ def read_like_the_run(
     Raises `DataError`, `ConfigError`.
     """
     config = validate(DataConfig, merge(origin.data, given), prefix="data")
+    lenient = "background" not in given  # that of the run need not be among these data
     try:
-        return read_dataset(path, config), config
+        return read_dataset(path, config, lenient=lenient), config
     except DataError:
         rest = {key: value for key, value in origin.data.items() if key not in COLUMN_KEYS}
         if len(rest) == len(origin.data):
             raise
     plain = validate(DataConfig, merge(rest, given), prefix="data")
-    return read_dataset(path, plain), plain
+    return read_dataset(path, plain, lenient=lenient), plain
 
 
 def select_clips(

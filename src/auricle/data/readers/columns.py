@@ -15,7 +15,7 @@ from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError, nearest
 from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.tables import Table
-from auricle.data.wording import listed, words
+from auricle.data.wording import bare, listed, words
 
 # Names without case, blanks and punctuation, the likeliest first.
 _PATH_NAMES = words(
@@ -90,7 +90,7 @@ def find_columns(table: Table, config: DataConfig) -> Columns:
         group=group,
     )
     if group is None and config.group is None:
-        hints = [name for _, name in columns.extra(table.header) if _bare(name) in _GROUP_HINTS]
+        hints = [name for _, name in columns.extra(table.header) if bare(name) in _GROUP_HINTS]
         if hints:
             notes.append(
                 f"no group is declared; if clips that share {_quoted(hints)} must not stand on "
@@ -105,7 +105,7 @@ def _wanted(table: Table, name: str | None, key: str) -> int | None:
         return None
     if name in table.header:
         return table.header.index(name)
-    alike = [at for at, column in enumerate(table.header) if _bare(column) == _bare(name)]
+    alike = [at for at, column in enumerate(table.header) if bare(column) == bare(name)]
     if len(alike) == 1:
         return alike[0]
     guess = nearest(name, [column for column in table.header if column])
@@ -167,16 +167,12 @@ def _choice(table: Table, key: str, found: Sequence[int], chosen: int) -> str:
 
 def _candidates(table: Table, names: Sequence[str]) -> list[int]:
     """Return positions of columns that are called one of `names`, in the order of `names`."""
-    bare = [_bare(column) for column in table.header]
-    return [at for name in names for at, column in enumerate(bare) if column == name]
+    known = [bare(column) for column in table.header]
+    return [at for name in names for at, column in enumerate(known) if column == name]
 
 
 def _first(table: Table, names: Sequence[str]) -> int | None:
     return next(iter(_candidates(table, names)), None)
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _is_number(text: str) -> bool:
@@ -192,7 +188,7 @@ def _no_column(table: Table, key: str, names: Sequence[str]) -> DataError:
         return DataError(
             f"{table.path} starts with data: its first row must name the columns, as 'path,label'"
         )
-    known = {_bare(column): column for column in table.header if column}
+    known = {bare(column): column for column in table.header if column}
     guess = next((near for name in names[:4] if (near := nearest(name, known))), None)
     hint = f"; perhaps --data.{key} {known[guess]}" if guess else ""
     return DataError(

@@ -1,0 +1,287 @@
+"""Which classes count, in which order and under which names.
+
+Applied once, after any reader, in this order: ids become names (`data.label_names`), classes
+outside a list are dropped and the others put into its order (`data.classes`), and one label is
+taken as "none of these" (`data.background`).
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from auricle.core.errors import DataError, nearest
+from auricle.core.tables import text_lines
+from auricle.core.types import Clip, Label
+from auricle.data.config import DataConfig
+from auricle.data.manifest import Manifest
+from auricle.data.wording import bare, listed, plural, words
+
+_ID_COLUMNS = words("mid id labelid classid code")
+_NAME_COLUMNS = words("displayname name label labelname class classname category eventlabel")
+_LONGEST_NAME = 200
+_COMMENT = "#"
+
+
+def choose_labels(manifest: Manifest, config: DataConfig, *, lenient: bool = False) -> Manifest:
+    """Rename, keep and order the classes of a manifest as the configuration says.
+
+    A clip that is left without a label is dropped, with a note, where every clip must have one;
+    in a multi-label data set it stays as an example of none of the classes. `lenient`: data need
+    not hold the background class, as where a classifier is judged on data of its classes only.
+    Raises `DataError` for a file that cannot be used, and for a class or a background that is
+    most likely misspelt.
+    """
+    names = {} if config.label_names is None else read_label_names(config.label_names)
+    if names:
+        manifest = _renamed(manifest, names, Path(config.label_names or ""))
+    if config.classes is not None:
+        manifest = _kept(manifest, Path(config.classes), names, config.background)
+    if config.background is not None:
+        manifest = _with_background(manifest, config.background, names, lenient=lenient)
+    return manifest
+
+
+def read_classes(path: str | Path) -> tuple[Label, ...]:
+    """Read a list of classes, in its order; one that is listed twice counts once.
+
+    One name or id a line, or the first column of a table; a table whose header names a column
+    of names (`name`, `label`, `display_name`...) or of ids is read by it. Blank lines and lines
+    that begin with `#` are passed over. Raises `DataError`.
+    """
+    path = Path(path)
+    rows = _rows(path, "data.classes", whole_lines=path.suffix.lower() not in (".csv", ".tsv"))
+    column, is_header = 0, False
+    if rows:
+        header = [bare(cell) for cell in rows[0]]
+        found = [name for name in (*_NAME_COLUMNS, *_ID_COLUMNS) if name in header]
+        # One word alone may be a class of that name, unless more columns stand beside it.
+        is_header = bool(found) and (len(header) > 1 or path.suffix.lower() in (".csv", ".tsv"))
+        column = header.index(found[0]) if is_header else 0
+    cells = (row[column].strip() for row in rows[is_header:] if column < len(row))
+    classes = tuple(dict.fromkeys(cell for cell in cells if cell))
+    if not classes:
+        raise DataError(f"--data.classes {path}: the file names no class; write one a line")
+    return classes
+
+
+def read_label_names(path: str | Path) -> dict[str, Label]:
+    """Read a table of ids and names, as a map from id to name.
+
+    The columns are found by their names (`id` or `mid`; `label`, `name` or `display_name`), as
+    in AudioSet's `class_labels_indices.csv` (`index,mid,display_name`); a table of two columns
+    without such a header is ids, then names. Raises `DataError`.
+    """
+    path = Path(path)
+    rows = _rows(path, "data.label_names", whole_lines=False)
+    header = [bare(cell) for cell in rows[0]] if rows else []
+    ids = next((header.index(name) for name in _ID_COLUMNS if name in header), None)
+    label = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
+    if ids is not None and label is not None:
+        rows = rows[1:]
+    elif len(header) == 2:
+        ids, label = 0, 1
+    else:
+        raise DataError(
+            f"--data.label_names {path}: it must be a table of ids and names, with a header such "
+            "as 'id,label', or of two columns"
+        )
+    names: dict[str, Label] = {}
+    for row in rows:
+        if len(row) <= max(ids, label) or not row[ids] or not row[label]:
+            raise DataError(f"--data.label_names {path}: a row lacks its id or its name: {row}")
+        if names.setdefault(row[ids], row[label]) != row[label]:
+            raise DataError(
+                f"--data.label_names {path}: the id '{row[ids]}' has two names, "
+                f"'{names[row[ids]]}' and '{row[label]}'"
+            )
+    if not names:
+        raise DataError(f"--data.label_names {path}: the file names no id")
+    return names
+
+
+def _rows(path: Path, key: str, *, whole_lines: bool) -> list[list[str]]:
+    """Read the cells of each row; a line without a tab is one cell where `whole_lines`."""
+    try:
+        lines = [line.rstrip("\r\n") for line in text_lines(path)]
+    except DataError as error:
+        raise DataError(f"--{key}: {error}") from None
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENT)]
+    if any("\t" in line for line in lines[:1]):
+        delimiter = "\t"
+    elif whole_lines:
+        rows = [[line.strip()] for line in lines]
+        delimiter = None
+    else:
+        delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
+    if delimiter is not None:
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        rows = [[cell.strip() for cell in row] for row in reader]
+    for row in rows:
+        if len(longest := max(row, key=len, default="")) > _LONGEST_NAME:
+            raise DataError(
+                f"--{key} {path}: a name has at most {_LONGEST_NAME} characters, and one has "
+                f"{len(longest):,}. Is this a list of classes?"
+            )
+    return rows
+
+
+# -- ids to names ------------------------------------------------------------------------------
+
+
+def _renamed(manifest: Manifest, names: Mapping[str, Label], path: Path) -> Manifest:
+    known = set(names.values())
+    found = [label for label in manifest.labels if label in names]
+    strangers = [label for label in manifest.labels if label not in names and label not in known]
+    if not found and len(strangers) == len(manifest.labels):
+        raise DataError(
+            f"--data.label_names {path}: no label of the data is an id in it. The data has "
+            f"{listed(manifest.labels)}, the file {listed(names)}"
+        )
+    new = {label: names.get(label, label) for label in manifest.labels}
+    was_sorted = list(manifest.labels) == sorted(manifest.labels)
+    labels = dict.fromkeys(new.values())
+    notes = []
+    if strangers:
+        notes.append(
+            f"{plural(len(strangers), 'label')} that {path.name} does not name keep theirs: "
+            f"{listed(strangers)}"
+        )
+    if merged := len(new) - len(labels):
+        shared = Counter(new.values())
+        twice = [label for label, count in shared.items() if count > 1]
+        notes.append(
+            f"{plural(merged, 'label')} joined another to which {path.name} gives the same name: "
+            f"{listed(twice)}"
+        )
+    clips = (
+        replace(clip, labels=tuple(dict.fromkeys(new[label] for label in clip.labels)))
+        for clip in manifest.clips
+    )
+    return _rebuilt(manifest, clips, sorted(labels) if was_sorted else list(labels)).noting(*notes)
+
+
+# -- a list of classes ---------------------------------------------------------------------------
+
+
+@dataclass
+class _Dropped:
+    """What goes while clips walk by."""
+
+    labels: Counter[Label] = field(default_factory=Counter)
+    clips: int = 0
+
+
+def _kept(
+    manifest: Manifest, path: Path, names: Mapping[str, Label], background: str | None
+) -> Manifest:
+    classes = list(dict.fromkeys(names.get(name, name) for name in read_classes(path)))
+    if background in manifest.labels and background not in classes:
+        classes.append(background)  # who names it wants it
+    notes = list(_absent(classes, manifest.labels, path, names))
+    wanted = set(classes)
+    dropped = _Dropped()
+
+    def walk() -> Iterator[Clip]:
+        for clip in manifest.clips:
+            labels = tuple(label for label in clip.labels if label in wanted)
+            if len(labels) == len(clip.labels):
+                yield clip
+                continue
+            dropped.labels.update(label for label in clip.labels if label not in wanted)
+            dropped.clips += not labels
+            if labels or manifest.multi_label:
+                yield replace(clip, labels=labels)
+
+    result = _rebuilt(manifest, walk(), classes)
+    if dropped.labels:
+        gone = listed(label for label, _ in dropped.labels.most_common())
+        clips = plural(dropped.clips, "clip")
+        notes.append(
+            f"labels that {path.name} lacks are dropped ({gone}); {clips} without another stay as "
+            "examples of none of the classes"
+            if manifest.multi_label
+            else f"{clips} of classes that {path.name} lacks are left out: {gone}"
+        )
+    return result.noting(*notes)
+
+
+def _absent(
+    classes: Sequence[Label], labels: Sequence[Label], path: Path, names: Mapping[str, Label]
+) -> Iterator[str]:
+    """Refuse classes that are misspelt; write a note on those that merely have no clip."""
+    present = set(labels)
+    absent = [name for name in classes if name not in present]
+    if not absent:
+        return
+    unlisted = [label for label in labels if label not in set(classes)]
+    twins = {bare(label): label for label in unlisted}
+    known = set(names.values())
+    for name in absent:
+        if (twin := twins.get(bare(name))) is not None:
+            raise DataError(f"--data.classes {path}: unknown class '{name}'; the data has '{twin}'")
+        if known and name not in known:
+            guess = nearest(name, known | present)
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise DataError(
+                f"--data.classes {path}: unknown class '{name}': neither the data nor the table "
+                f"of label names has it{hint}"
+            )
+    if len(absent) == len(classes):
+        raise DataError(
+            f"--data.classes {path}: the data has none of its classes ({listed(absent)}); it has "
+            f"{listed(labels)}. --data.label_names FILE turns ids into names"
+        )
+    guess = nearest(absent[0], unlisted) if unlisted and not known else None
+    hint = f". Is '{absent[0]}' the '{guess}' of the data?" if guess else ""
+    yield f"{plural(len(absent), 'class', 'classes')} of {path.name} without a clip: " + (
+        f"{listed(absent)}{hint}"
+    )
+
+
+# -- none of these -------------------------------------------------------------------------------
+
+
+def _with_background(
+    manifest: Manifest, background: str, names: Mapping[str, Label], *, lenient: bool
+) -> Manifest:
+    """Take a label as "none of these": in a multi-label data set, as no label at all."""
+    if background not in manifest.labels:
+        if background in names or not lenient:
+            guess = names.get(background) or nearest(background, manifest.labels)
+            hint = f"; did you mean '{guess}'?" if guess else f"; it has {listed(manifest.labels)}"
+            raise DataError(f"--data.background {background}: the data has no such label{hint}")
+        return manifest
+    if not manifest.multi_label:
+        return manifest.noting(f"the class '{background}' means none of the others")
+    counted = Counter[bool]()
+
+    def walk() -> Iterator[Clip]:
+        for clip in manifest.clips:
+            if background in clip.labels:
+                labels = tuple(label for label in clip.labels if label != background)
+                counted[bool(labels)] += 1
+                clip = replace(clip, labels=labels)
+            yield clip
+
+    labels = [label for label in manifest.labels if label != background]
+    result = _rebuilt(manifest, walk(), labels)
+    notes = [
+        f"{plural(counted[False], 'clip')} labelled '{background}' are examples of none of the "
+        "classes"
+    ]
+    if counted[True]:
+        notes.append(
+            f"{plural(counted[True], 'clip')} labelled '{background}' have other labels too, which "
+            "count"
+        )
+    return result.noting(*notes)
+
+
+def _rebuilt(manifest: Manifest, clips: Iterator[Clip], labels: Sequence[Label]) -> Manifest:
+    made = Manifest.of(clips, labels=labels, multi_label=manifest.multi_label)
+    result = replace(manifest, clips=made.clips, labels=made.labels)
+    if not len(result.clips):
+        raise DataError("no clip is left: none has a label of --data.classes")
+    return result
