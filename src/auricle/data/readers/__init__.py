@@ -5,6 +5,7 @@ from pathlib import Path
 from auricle.core.errors import DataError, nearest
 from auricle.core.registry import Registry
 from auricle.data.config import DataConfig
+from auricle.data.labels import choose_labels
 from auricle.data.manifest import Manifest
 from auricle.data.readers.base import Reader
 
@@ -14,13 +15,17 @@ _MODULES = ("table", "folder")
 READERS: Registry[Reader] = Registry("reader", __name__, _MODULES)
 
 
-def read_dataset(path: str | Path, config: DataConfig) -> Manifest:
-    """Read the clips of a data set: a folder per class, or a CSV or TSV table.
+def read_dataset(path: str | Path, config: DataConfig, *, lenient: bool = False) -> Manifest:
+    """Read the clips of a data set, and name, keep and order its classes as `config` says.
 
-    The choices that were made are in the manifest's `notes`. Raises `DataError` where nothing
-    usable is found and `UnknownName` for a reader that does not exist.
+    The choices that were made are in the manifest's `notes`; `lenient` is that of
+    `choose_labels`. Raises `DataError` where nothing usable is found and `UnknownName` for a
+    reader that does not exist.
     """
-    path = Path(path)
+    return choose_labels(_read(Path(path), config), config, lenient=lenient)
+
+
+def _read(path: Path, config: DataConfig) -> Manifest:
     if not path.exists():
         parent = path.parent
         here = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
