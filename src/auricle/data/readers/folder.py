@@ -9,10 +9,11 @@ from pathlib import Path
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
-from auricle.data.config import NO_COLUMN, DataConfig
+from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest, sorted_labels
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
+from auricle.data.readers.rows import refuse_columns
 from auricle.data.wording import case_twins, listed, plural
 
 SPLIT_NAMES = {
@@ -52,7 +53,12 @@ class FolderReader:
         """Read the class folders under `path`; a class may have folders of its own inside."""
         if not path.is_dir():
             raise DataError(f"{path} is not a folder; the reader 'folder' needs one")
-        _refuse_columns(config)
+        refuse_columns(config, "class folders have no columns")
+        if config.audio_root is not None:
+            raise DataError(
+                f"--audio-root {config.audio_root}: class folders are read where they lie. Give "
+                "that folder as DATA, or leave the option out"
+            )
         tops = [top for top in sorted(entries(path)) if top.is_dir()]
         splits = _split_folders(tops)
         notes = []
@@ -75,7 +81,7 @@ class FolderReader:
                 _collect(top, None, found)
         if not found.clips:
             raise _nothing(path, found)
-        loose = sum(_is_sound(entry) for entry in entries(path))
+        loose = sum(is_sound(entry) for entry in entries(path))
         if loose:
             notes.append(f"{plural(loose, 'sound')} outside the class folders left out")
         return _manifest(found, notes, tops, splits)
@@ -128,7 +134,7 @@ def _split_folders(tops: list[Path]) -> dict[Path, str]:
 
 def _collect(folder: Path, split: str | None, found: _Found) -> None:
     for path in _files(folder):
-        if not _is_sound(path):
+        if not is_sound(path):
             found.other[path.suffix.lower()] += 1
             continue
         try:
@@ -167,16 +173,17 @@ def entries(folder: Path) -> list[Path]:
     ]
 
 
-def _is_sound(path: Path) -> bool:
+def is_sound(path: Path) -> bool:
+    """Say whether `path` is a file that is named like a sound."""
     return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
 
 
 def _has_sound(folder: Path) -> bool:
-    return any(_is_sound(path) for path in _files(folder))
+    return any(is_sound(path) for path in _files(folder))
 
 
 def _nothing(path: Path, found: _Found) -> DataError:
-    loose = sum(_is_sound(entry) for entry in entries(path))
+    loose = sum(is_sound(entry) for entry in entries(path))
     if loose:
         return DataError(
             f"{path} holds {plural(loose, 'sound')} but no class folders: put the sounds of each "
@@ -191,17 +198,6 @@ def _nothing(path: Path, found: _Found) -> DataError:
         f"no sound found in {path}: a data set is a folder of class folders with sounds in them, "
         "or a table (path,label)"
     )
-
-
-def _refuse_columns(config: DataConfig) -> None:
-    """Folders have no columns; an option that names one would be silently without effect."""
-    for key in ("table", "path", "label", "label_separator", "split", "fold", "group"):
-        value = getattr(config, key)
-        if value is not None and value != NO_COLUMN:
-            raise DataError(
-                f"--data.{key} {value}: class folders have no columns. Give a table, or leave the "
-                "option out"
-            )
 
 
 READERS.add("folder", FolderReader())

@@ -14,7 +14,6 @@ else from the table's folder, or from audio_files/ or audio/ in it where more of
 import itertools
 import math
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.columns import Columns, find_columns
 from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
+from auricle.data.readers.rows import audio_base, locate
 from auricle.data.tables import TABLE_SUFFIXES, Table, open_table
 from auricle.data.wording import case_twins, listed, plural
 
@@ -224,7 +224,7 @@ class _Build:
         if fault:
             self.rejected.append(f"{where}: {fault}")
             return None
-        path = _locate(base, cells[columns.path])
+        path = locate(base, cells[columns.path])
         if not os.path.isfile(path):
             self.missing.append(path)
             return None
@@ -341,16 +341,13 @@ class _Build:
 def _base(table: Table, columns: Columns, config: DataConfig, notes: list[str]) -> Path:
     """Return the folder that relative paths start from."""
     if config.audio_root is not None:
-        root = Path(config.audio_root)
-        if not root.is_dir():
-            raise DataError(f"--audio-root {root} is not a folder")
-        return root
+        return audio_base(config, table.path.parent)
     rows = itertools.islice(table.rows(), _LOOKED_AT)
     names = [cells[columns.path] for _, cells in rows if cells and cells[columns.path]]
 
     def hits(folder: str) -> int:
         base = table.path.parent / folder
-        return sum(os.path.isfile(_locate(base, name)) for name in names)
+        return sum(os.path.isfile(locate(base, name)) for name in names)
 
     # A tie goes to the first: the table's own folder.
     best = max(_SOUND_FOLDERS, key=hits)
@@ -360,21 +357,6 @@ def _base(table: Table, columns: Columns, config: DataConfig, notes: list[str]) 
             "says otherwise"
         )
     return table.path.parent / best
-
-
-def _locate(base: Path, name: str) -> str:
-    """Return the path of the file that a cell names, whether or not it exists.
-
-    Tables made on Windows have backslashes, and archives made on a Mac have letters with
-    accents in pieces (NFD) where the table has them whole.
-    """
-    path = os.path.normpath(os.path.join(base, name.replace("\\", "/")))
-    if not path.isascii() and not os.path.isfile(path):
-        for form in ("NFC", "NFD"):
-            other = unicodedata.normalize(form, path)
-            if os.path.isfile(other):
-                return other
-    return path
 
 
 def _seconds(cells: list[str], at: int | None, delimiter: str) -> float | None:

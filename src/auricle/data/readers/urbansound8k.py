@@ -1,0 +1,64 @@
+"""UrbanSound8K: 8,732 slices of up to 4 s out of field recordings, in ten official folds.
+
+The archive holds `metadata/UrbanSound8K.csv` with the columns `slice_file_name, fsID, start, end,
+salience, fold, classID, class`, and each slice in `audio/fold{N}/`. `start` and `end` say where in
+the recording on Freesound the slice was cut, not where in the slice anything is. `fsID` names that
+recording and is declared as the group. The authors ask to keep their ten folds, since figures on
+other splits are not comparable (urbansounddataset.weebly.com/urbansound8k.html).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from auricle.core.types import Clip
+from auricle.data.config import DataConfig
+from auricle.data.manifest import Manifest
+from auricle.data.readers import READERS
+from auricle.data.readers.base import About
+from auricle.data.readers.rows import Gatherer, audio_base, locate, refuse_columns
+
+_TABLE = Path("metadata", "UrbanSound8K.csv")
+_COLUMNS = ("slice_file_name", "fsID", "fold", "class")
+_EXTRA = ("start", "end", "salience", "classID")
+
+
+class UrbanSound8KReader:
+    """UrbanSound8K as published: `metadata/UrbanSound8K.csv` and `audio/fold1/` to `fold10/`."""
+
+    about = About(
+        "UrbanSound8K: urban sounds, 10 official folds, the Freesound recording as group",
+        licence="CC BY-NC 3.0",
+        citation=(
+            "J. Salamon, C. Jacoby and J. P. Bello, A Dataset and Taxonomy for Urban Sound "
+            "Research, ACM Multimedia 2014, doi 10.1145/2647868.2655045"
+        ),
+        home="https://urbansounddataset.weebly.com/urbansound8k.html",
+        totals={"clips": 8732, "classes": 10},
+    )
+
+    def claims(self, path: Path, config: DataConfig) -> bool:
+        """Say whether the archive's table is there."""
+        return config.table is None and (path / _TABLE).is_file()
+
+    def read(self, path: Path, config: DataConfig) -> Manifest:
+        """Read the slices with their official folds and their recordings as groups."""
+        refuse_columns(config, "the columns of UrbanSound8K are fixed")
+        gather = Gatherer(self.about, config)
+        return gather.manifest(self._clips(path, config, gather), path, grouped=True)
+
+    def _clips(self, path: Path, config: DataConfig, gather: Gatherer) -> Iterator[Clip | None]:
+        base = audio_base(config, path / "audio")
+        for where, row in gather.rows(path / _TABLE, _COLUMNS):
+            if not all(row[column] for column in _COLUMNS):
+                gather.rejected.append(f"{where}: name, fsID, fold or class is empty")
+                continue
+            yield gather.clip(
+                locate(base, f"fold{row['fold']}/{row['slice_file_name']}"),
+                (row["class"],),
+                fold=row["fold"],
+                group=row["fsID"],
+                extra={key: row[key] for key in _EXTRA if key in row},
+            )
+
+
+READERS.add("urbansound8k", UrbanSound8KReader())

@@ -1,0 +1,257 @@
+"""Every registered reader against a tiny copy of its layout, and against all the others'.
+
+A reader is added here by a function that makes such a copy below a folder and says what must come
+out: put `@layout("NAME")` over it. Files are made here, after the listing that the reader's own
+file cites; none is copied from an archive.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from auricle.core.errors import DataError
+from auricle.data import READERS, DataConfig, Manifest, read_dataset
+
+EVERYTHING = ("table", "folder")
+"""Readers of whatever is there: they are asked last, and may claim what others read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A tiny data set, and what reading it must give.
+
+    `data` is what a user names as DATA, `labels` the classes in their order. `sounds` is the folder
+    that `--audio-root` stands for (None: the sounds are found without a table, and the option is
+    refused or stands for `data` itself); `table` is a text table, list or label file of the layout.
+    `own`: `reader=auto` takes the layout for this reader's.
+    """
+
+    data: Path
+    labels: tuple[str, ...]
+    clips: int
+    splits: frozenset[str] = frozenset()
+    folds: frozenset[str] = frozenset()
+    groups: int = 0
+    multi_label: bool = False
+    sounds: Path | None = None
+    table: Path | None = None
+    own: bool = True
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+LAYOUTS: dict[str, Callable[[Path], Layout]] = {}
+
+
+def layout(name: str) -> Callable[[Callable[[Path], Layout]], Callable[[Path], Layout]]:
+    def add(make: Callable[[Path], Layout]) -> Callable[[Path], Layout]:
+        LAYOUTS[name] = make
+        return make
+
+    return add
+
+
+def sounds(root: Path, *names: str) -> None:
+    """Make empty files: readers open no sound."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def text(path: Path, *lines: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+# --- the layouts
+
+
+@layout("folder")
+def folder(root: Path) -> Layout:
+    sounds(root, "cat/1.wav", "cat/2.flac", "sea gull/1.wav")
+    return Layout(root, ("cat", "sea gull"), 3)
+
+
+@layout("table")
+def table(root: Path) -> Layout:
+    sounds(root, "audio/a.wav", "audio/b c.wav")
+    path = text(root / "clips.csv", "path,label,fold,group", "a.wav,x,1,g", "b c.wav,y,2,h")
+    return Layout(
+        root, ("x", "y"), 2, folds=frozenset("12"), groups=2, sounds=root / "audio", table=path
+    )
+
+
+@layout("esc50")
+def esc50(root: Path) -> Layout:
+    names = ("1-100032-A-0.wav", "1-100032-B-0.wav", "2-100210-A-36.wav")
+    sounds(root, *(f"audio/{name}" for name in names))
+    path = text(
+        root / "meta" / "esc50.csv",
+        "filename,fold,target,category,esc10,src_file,take",
+        "1-100032-A-0.wav,1,0,dog,True,100032,A",
+        "1-100032-B-0.wav,1,0,dog,True,100032,B",
+        "2-100210-A-36.wav,2,36,vacuum_cleaner,False,100210,A",
+    )
+    return Layout(
+        root, ("dog", "vacuum_cleaner"), 3, folds=frozenset("12"), groups=2,
+        sounds=root / "audio", table=path,
+    )  # fmt: skip
+
+
+@layout("esc10")
+def esc10(root: Path) -> Layout:
+    sounds(root, "001 - Dog bark/1-100032-A.ogg", "002 - Rain/2-101676-A.ogg")
+    sounds(root, "002 - Rain/2-101676-B.ogg")
+    return Layout(root, ("Dog bark", "Rain"), 3, folds=frozenset("12"), groups=2)
+
+
+@layout("urbansound8k")
+def urbansound8k(root: Path) -> Layout:
+    sounds(root, "audio/fold5/100032-3-0-0.wav", "audio/fold5/100263-2-0-117.wav")
+    sounds(root, "audio/fold10/100648-1-0-0.wav")
+    path = text(
+        root / "metadata" / "UrbanSound8K.csv",
+        "slice_file_name,fsID,start,end,salience,fold,classID,class",
+        "100032-3-0-0.wav,100032,0.0,0.317551,1,5,3,dog_bark",
+        "100263-2-0-117.wav,100263,58.5,62.5,1,5,2,children_playing",
+        "100648-1-0-0.wav,100648,4.823402,5.471927,2,10,1,car_horn",
+    )
+    return Layout(
+        root, ("car_horn", "children_playing", "dog_bark"), 3, folds=frozenset({"5", "10"}),
+        groups=3, sounds=root / "audio", table=path,
+    )  # fmt: skip
+
+
+@layout("gtzan")
+def gtzan(root: Path) -> Layout:
+    from auricle.data.readers.gtzan import GENRES, gtzan_splits
+
+    sounds(root, *(f"genres/{genre}/{genre}.{at:05d}.wav" for genre, at in gtzan_splits()))
+    splits = frozenset({"train", "validation", "test"})
+    return Layout(root, GENRES, 929, splits=splits, sounds=root / "genres")
+
+
+# --- what holds for every one
+
+
+@pytest.fixture(params=list(READERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def made(name: str, tmp_path: Path) -> Layout:
+    """The layout of the reader `name`. A reader without one fails."""
+    assert name in LAYOUTS, f"reader '{name}' has no layout here: add a function with @layout"
+    root = tmp_path / name
+    root.mkdir()
+    return LAYOUTS[name](root)
+
+
+def read(made: Layout, name: str, **options: object) -> Manifest:
+    return read_dataset(
+        made.data, DataConfig.model_validate({"reader": name, **made.options, **options})
+    )
+
+
+def rows(manifest: Manifest, root: Path) -> list[str]:
+    """What must stay the same wherever the sounds lie."""
+    return sorted(
+        f"{Path(clip.path).relative_to(root).as_posix()} {clip.labels} {clip.onset_s} "
+        f"{clip.offset_s} {clip.split} {clip.fold} {clip.group}"
+        for clip in manifest.clips
+    )
+
+
+def test_it_gives_what_its_layout_holds(name: str, made: Layout):
+    manifest = read(made, name)
+    clips = list(manifest.clips)
+    assert manifest.labels == made.labels
+    assert len(clips) == made.clips
+    assert {label for clip in clips for label in clip.labels} == set(made.labels)
+    assert all(Path(clip.path.partition("::")[0]).is_file() for clip in clips)
+    assert {clip.split for clip in clips if clip.split} == made.splits
+    assert {clip.fold for clip in clips if clip.fold} == made.folds
+    assert len({clip.group for clip in clips if clip.group}) == made.groups
+    assert manifest.group_declared == (made.groups > 0)
+    assert manifest.multi_label == made.multi_label
+    assert not manifest.missing
+    assert not manifest.rejected
+
+
+def test_it_claims_its_layout_and_nobody_elses(name: str, made: Layout, tmp_path: Path):
+    """Of all layouts, those that `reader=auto` takes for this reader's are exactly its own."""
+    config = DataConfig.model_validate(dict(made.options))
+    claimed = [other for other in READERS if READERS[other].claims(made.data, config)]
+    if made.own:
+        assert name in claimed
+        assert set(claimed) <= {name, *EVERYTHING}
+        assert read_dataset(made.data, config).labels == made.labels
+    else:
+        assert name not in claimed
+
+
+def test_a_file_that_is_not_there_is_listed(name: str, made: Layout):
+    before = read(made, name)
+    path = Path(before.clips[0].path)
+    if made.table is None or not path.is_file():
+        return  # what names no files can miss none; a container is tried by its own tests
+    path.unlink()
+    gone = sum(clip.path == str(path) for clip in before.clips)
+    manifest = read(made, name)
+    assert set(manifest.missing) == {str(path)}
+    assert len(manifest.clips) == made.clips - gone
+    assert any("1 file missing" in note for note in manifest.notes)
+
+
+def test_sounds_may_lie_elsewhere(name: str, made: Layout, tmp_path: Path):
+    if made.sounds is None:
+        with pytest.raises(DataError):
+            read(made, name, audio_root=str(tmp_path / "no such folder"))
+        return
+    before = rows(read(made, name), made.sounds)
+    elsewhere = tmp_path / "else where" / "sounds"
+    elsewhere.parent.mkdir()
+    shutil.move(made.sounds, elsewhere)
+    assert rows(read(made, name, audio_root=str(elsewhere)), elsewhere) == before
+    with pytest.raises(DataError, match="is not a folder"):
+        read(made, name, audio_root=str(made.sounds))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_mark_blanks_and_other_line_ends_change_nothing(name: str, made: Layout, encoding: str):
+    if made.table is None:
+        return
+    before = rows(read(made, name), made.data if made.data.is_dir() else made.data.parent)
+    lines = made.table.read_text(encoding="utf-8").splitlines()
+    spaced = "\r\n".join(f"{line}  " for line in [*lines, ""])
+    made.table.write_bytes(spaced.encode(encoding))
+    after = rows(read(made, name), made.data if made.data.is_dir() else made.data.parent)
+    assert after == before
+
+
+def test_an_empty_table_is_an_error_for_people(name: str, made: Layout):
+    if made.table is None:
+        return
+    made.table.write_bytes(b"")
+    with pytest.raises(DataError):
+        read(made, name)
+
+
+def test_it_says_what_it_reads(name: str):
+    about = READERS[name].about
+    assert about.summary
+    assert len(about.summary) < 100
+    if about.totals or about.home:
+        assert about.licence
+        assert about.citation
+        assert (about.home or "").startswith("http")
+
+
+def test_no_layout_is_without_its_reader(capsys: pytest.CaptureFixture[str]):
+    assert set(LAYOUTS) == set(READERS)
+    with capsys.disabled():
+        print(f"\nreaders swept: {len(LAYOUTS)}")
