@@ -200,7 +200,7 @@ def test_a_class_that_differs_by_case_or_blanks_only_is_refused(listing, written
 
 def test_a_class_that_neither_data_nor_names_know_is_refused(listing):
     names = listing("id,label\n1,Siren\n2,Dog\n", "names.csv")
-    with pytest.raises(DataError, match="unknown class 'Sirene'.*did you mean 'Siren'"):
+    with pytest.raises(DataError, match=r"unknown class 'Sirene'.*did you mean 'Siren'"):
         choose(manifest_of("1", "2"), classes=listing("Dog\nSirene\n"), label_names=names)
 
 

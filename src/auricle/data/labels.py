@@ -108,16 +108,16 @@ def _rows(path: Path, key: str, *, whole_lines: bool) -> list[list[str]]:
     except DataError as error:
         raise DataError(f"--{key}: {error}") from None
     lines = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENT)]
-    if any("\t" in line for line in lines[:1]):
-        delimiter = "\t"
-    elif whole_lines:
+    head = lines[0] if lines else ""
+    if whole_lines and "\t" not in head:
         rows = [[line.strip()] for line in lines]
-        delimiter = None
     else:
-        delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    if delimiter is not None:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        rows = [[cell.strip() for cell in row] for row in reader]
+        delimiter = "\t" if "\t" in head else max(",;", key=head.count)
+        try:
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+            rows = [[cell.strip() for cell in row] for row in reader]
+        except csv.Error as error:
+            raise DataError(f"--{key} {path} cannot be read: {error}") from None
     for row in rows:
         if len(longest := max(row, key=len, default="")) > _LONGEST_NAME:
             raise DataError(
