@@ -3,6 +3,6 @@
 from auricle.core.registry import Registry
 from auricle.events.formats.base import RecordingFormat, TableFormat
 
-_MODULES = ("strong_tables",)
+_MODULES = ("strong_tables", "weak_tables", "raven", "audacity", "jams")
 
 FORMATS: Registry[TableFormat | RecordingFormat] = Registry("label format", __name__, _MODULES)

@@ -101,7 +101,7 @@ class RecordingFormat(LabelFormat):
 
     @abstractmethod
     def write(self, path: Path, recording: str, rows: Sequence[Clip], extra: Sequence[str]) -> None:
-        """Write the rows of one recording."""
+        """Write the rows of one recording. The caller sees to it that a folder is whole."""
 
 
 def checked_clip(
