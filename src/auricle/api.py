@@ -249,6 +249,7 @@ def evaluate(
     split: str | None = None,
     output: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    abstain_below: float | None = None,
     device: str = "auto",
     quiet: bool = True,
 ) -> "Result":
@@ -257,7 +258,8 @@ def evaluate(
     `split` is one of the run's own manifest, so that no clip that it trained on counts; without
     it, clips that the run trained or chose on are left out. `output` is a folder for
     `result.json`, `confusion.csv`, `confusion.png` and `scores.csv`. `options` are dotted `data`
-    keys. Raises `ArtifactError`, `DataError`.
+    keys. `abstain_below` adds how many clips reach that probability, and how many of them are
+    right. Raises `ArtifactError`, `DataError`.
     """
     return evaluate_run(
         model,
@@ -265,6 +267,7 @@ def evaluate(
         split=split,
         output=output,
         flags=options or {},
+        abstain_below=abstain_below,
         device=device,
         reporter=None if quiet else _console(),
     ).result
@@ -280,6 +283,7 @@ def evaluate_run(
     device: str = "auto",
     batch_size: int = 16,
     strict: bool = False,
+    abstain_below: float | None = None,
     network: str | None = None,
     labels: Path | None = None,
     reporter: Reporter | None = None,
@@ -291,7 +295,7 @@ def evaluate_run(
     from auricle.evaluation import write_result
     from auricle.evaluation.evaluate import evaluate_classifier
 
-    said = {"model": network, "labels": labels}
+    said = {"model": network, "labels": labels, "abstain_below": abstain_below}
     options = {"split": split, "output": output, "strict": strict or None, **said, **(flags or {})}
     predictor = load(model, device=device, model=network, labels=labels, reporter=reporter)
     evaluated = evaluate_classifier(
@@ -303,6 +307,7 @@ def evaluate_run(
         given=data_section(flags or {}),
         batch_size=batch_size,
         strict=strict,
+        abstain_below=abstain_below,
         reporter=reporter or Silent(),
         command=command_line("evaluate", [model, data], options),
     )

@@ -10,7 +10,7 @@ from auricle.cli.files import (
     check_folder,
     show_result,
 )
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import skip_status, start_reporter
 
 
@@ -21,7 +21,8 @@ def evaluate(
     *,
     split: str | None = None,
     output: Path | None = None,
-    audio_root: str | None = None,
+    abstain_below: float | None = None,
+    read: DataFlags = NO_DATA_FLAGS,
     checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: ScoreFlags = AS_IT_SCORES,
 ) -> int:
@@ -38,15 +39,14 @@ def evaluate(
         clips that are new to it).
     output
         Folder for result.json, confusion.csv, confusion.png and scores.csv.
-    audio_root
-        Folder that relative paths of a table start from (key data.audio_root).
+    abstain_below
+        Say too how many clips have a label of at least this probability, and how many of them
+        are right.
     """
     from auricle.api import evaluate_run
 
     check_folder(output)
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
+    flags = read.dotted()
     if how.allow_truncated:
         flags["data.allow_truncated"] = True
     evaluated = evaluate_run(
@@ -58,6 +58,7 @@ def evaluate(
         device=how.device,
         batch_size=how.batch_size,
         strict=how.strict,
+        abstain_below=abstain_below,
         network=checkpoint.network,
         labels=checkpoint.labels,
         reporter=start_reporter(how.quiet),

@@ -20,6 +20,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "demo": SECTIONS,
     "evaluate": ("data",),
     "data check": ("data",),
+    "data show": ("data",),
 }
 """Which sections of the configuration a command takes as dotted flags."""
 
@@ -113,7 +114,47 @@ def dotted_flags() -> dict[str, Any]:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class RunFlags:
+class DataFlags:
+    """Short spellings of how labelled sounds are read.
+
+    Parameters
+    ----------
+    audio_root
+        Folder that relative paths of a table start from (key data.audio_root).
+    classes
+        File of the classes to keep, in their order (key data.classes).
+    label_names
+        Table that turns the ids of labels into names (key data.label_names).
+    background
+        Label that means "none of these" (key data.background).
+    """
+
+    audio_root: str | None = None
+    classes: str | None = None
+    label_names: str | None = None
+    background: str | None = None
+
+    def dotted(self) -> dict[str, Any]:
+        """Return all flags given, short and dotted, as dotted keys."""
+        return _joined({f"data.{name}": getattr(self, name) for name in DATA_KEYS})
+
+
+DATA_KEYS = ("audio_root", "classes", "label_names", "background")
+
+
+def _joined(short: Mapping[str, Any]) -> dict[str, Any]:
+    """Join short flags (None: not given) and dotted ones. Raises `ConfigError`."""
+    given = {key: value for key, value in short.items() if value is not None}
+    dotted = dotted_flags()
+    for key in given.keys() & dotted.keys():
+        if str(given[key]) != str(dotted[key]):
+            raise ConfigError(f"--{key} and its short flag disagree: give one of them")
+    return {**dotted, **given}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunFlags(DataFlags):
     """Short spellings of the keys that people change most.
 
     Parameters
@@ -133,8 +174,6 @@ class RunFlags:
         Seed of every draw (key train.seed).
     device
         auto, cpu, cuda or mps (key train.device).
-    audio_root
-        Folder that relative paths of a table start from (key data.audio_root).
     config
         YAML file with any of the keys; flags win over it.
     """
@@ -146,7 +185,6 @@ class RunFlags:
     max_steps: int | None = None
     seed: int | None = None
     device: str | None = None
-    audio_root: str | None = None
     config: Annotated[Path | None, Parameter(name="--config")] = None
 
     def dotted(self) -> dict[str, Any]:
@@ -159,14 +197,8 @@ class RunFlags:
             "train.max_steps": self.max_steps,
             "train.seed": self.seed,
             "train.device": self.device,
-            "data.audio_root": self.audio_root,
         }
-        given = {key: value for key, value in short.items() if value is not None}
-        dotted = dotted_flags()
-        for key in given.keys() & dotted.keys():
-            if str(given[key]) != str(dotted[key]):
-                raise ConfigError(f"--{key} and its short flag disagree: give one of them")
-        return {**dotted, **given}
+        return {**super().dotted(), **_joined(short)}
 
 
 @Parameter(name="*")
@@ -200,6 +232,7 @@ class TrainFlags(RunFlags):
         return {**super().dotted(), **none_bad}
 
 
+NO_DATA_FLAGS = DataFlags()
 NO_FLAGS = RunFlags()
 NO_TRAIN_FLAGS = TrainFlags()
 

@@ -10,6 +10,7 @@ def predict(
     /,
     *files: str,
     top_k: int = 3,
+    abstain_below: float | None = None,
     output: Path | None = None,
     checkpoint: CheckpointFlags = AS_IT_SAYS,
     how: HearFlags = AS_IT_IS,
@@ -24,13 +25,15 @@ def predict(
         Sound files, folders, globs.
     top_k
         How many labels per file.
+    abstain_below
+        Answer "none of these" where no label has at least this probability.
     output
         Write rows path,rank,label,score to a .csv, .tsv, .jsonl or .parquet file.
     """
     check_output(output)
     hearing = how.start(model, files, checkpoint)
     predictions = hearing.classifier.predict_many(
-        hearing.paths, top_k=top_k, on_error=hearing.skips.add
+        hearing.paths, top_k=top_k, abstain_below=abstain_below, on_error=hearing.skips.add
     )
     rows = [
         (prediction.path, rank, label, score)

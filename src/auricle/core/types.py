@@ -56,11 +56,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Labels with their scores, best first. `path` is set where the sound came from a file."""
+    """Labels with their scores, best first. `path` is set where the sound came from a file.
+
+    `abstained`: the best label was not likely enough, so that the only one here means "none of
+    these"; its score is that of the best label.
+    """
 
     labels: tuple[Label, ...]
     scores: tuple[float, ...]
     path: str | None = None
+    abstained: bool = False
 
     @property
     def label(self) -> Label:

@@ -11,6 +11,7 @@ from auricle.data import SPLITS, Manifest
 from auricle.evaluation.judging import judge, score_clips
 from auricle.evaluation.result import Result
 from auricle.evaluation.scores import align_labels
+from auricle.evaluation.scoring import abstention_limit
 from auricle.evaluation.selection import origin_of, read_like_the_run, select_clips
 from auricle.runtime.predictor import Predictor
 
@@ -34,14 +35,15 @@ def evaluate_classifier(
     given: Mapping[str, Any],
     batch_size: int,
     strict: bool,
+    abstain_below: float | None = None,
     reporter: Reporter,
     command: str,
 ) -> Evaluated:
     """Judge `predictor`, which was loaded from `model`, on the clips of `data` that it may see.
 
     `training` is that section of its configuration, `given` are keys of the section `data`. Bad
-    clips are told, left out and counted; with `strict` the first one is raised. Raises
-    `DataError`, `ConfigError`, `AudioError`.
+    clips are told, left out and counted; with `strict` the first one is raised. `abstain_below`
+    is that of `evaluate_scores`. Raises `DataError`, `ConfigError`, `AudioError`.
     """
     if split not in (None, *SPLITS):
         raise unknown_name("split", str(split), SPLITS)
@@ -50,8 +52,10 @@ def evaluate_classifier(
     bad = _tell(manifest, reporter, strict=strict)
     chosen = select_clips(manifest, origin.manifest, split, config)
     reporter.say(f"judging on {chosen.why}")
-    multi_label = predictor.spec.activation == "sigmoid" or config.label_separator is not None
-    # A label that the classifier does not know must not show after hours of scoring.
+    multi_label = predictor.spec.activation == "sigmoid" or manifest.multi_label
+    if abstain_below is not None:  # a wrong limit must not show after hours of scoring
+        abstention_limit(abstain_below, multi_label=multi_label)
+    # A label that the classifier does not know must not either.
     align_labels(predictor.labels, [clip.labels for clip in chosen.clips], multi_label=multi_label)
     predictor = Predictor(
         predictor.engine,
@@ -76,6 +80,7 @@ def evaluate_classifier(
         predictor.labels,
         multi_label=multi_label,
         thresholds=predictor.spec.thresholds,
+        abstain_below=abstain_below,
         seed=origin.seed,
         config={"data": config.model_dump(mode="json"), "model": str(model), "split": split},
         command=command,

@@ -101,6 +101,7 @@ def judge(
     *,
     multi_label: bool,
     thresholds: Mapping[Label, float] | None = None,
+    abstain_below: float | None = None,
     seed: int,
     config: dict[str, Any],
     command: str,
@@ -109,7 +110,7 @@ def judge(
     """Compare probabilities `(clips, classes)` with the clips' labels.
 
     Intervals are drawn over groups (recordings, speakers) where clips share some, or a file;
-    `resamples=0` leaves them out.
+    `resamples=0` leaves them out. `abstain_below` is that of `evaluate_scores`.
     """
     targets = align_labels(labels, [clip.labels for clip in clips], multi_label=multi_label)
     # Stretches of one file are no independent witnesses, declared as a group or not.
@@ -124,6 +125,7 @@ def judge(
         folds=folds if any(folds) else None,
         multi_label=multi_label,
         thresholds=thresholds,
+        abstain_below=abstain_below,
         seed=seed,
         config=config,
         command=command,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auricle.core.errors import DataError, unknown_name
+from auricle.core.errors import ConfigError, DataError, unknown_name
 from auricle.core.types import Label
 from auricle.evaluation.result import Figure, FoldFigures, Result
 from auricle.evaluation.scores import ScoreTable, Targets
@@ -29,6 +29,7 @@ from auricle.metrics import (
     top_k_accuracy,
 )
 from auricle.metrics.weighting import mean_of_defined
+from auricle.runtime.predictor import checked_abstention
 
 _MANY_CLASSES = 10  # above it, the top-5 accuracy says something
 _DEFAULT_THRESHOLD = 0.5
@@ -44,6 +45,7 @@ def evaluate_scores(
     folds: Sequence[str] | None = None,
     multi_label: bool = False,
     thresholds: Mapping[Label, float] | None = None,
+    abstain_below: float | None = None,
     seed: int = 0,
     config: Mapping[str, Any],
     command: str,
@@ -54,11 +56,13 @@ def evaluate_scores(
     `targets` are class indices `(clips,)`, or 0 and 1 `(clips, labels)` for `multi_label`;
     `align_labels` makes both. The prediction is the class with the highest probability (the
     first of equal ones), or every label that reaches its threshold (0.5 where `thresholds` has
-    none). Intervals are bootstraps over `groups` where given (a clip whose group is None or ""
-    stands for itself), otherwise over clips; `resamples=0` leaves them out. Where `folds` names
-    more than one, the figures of each and their mean are added. Figures are of float32 scores,
-    the precision of `scores.csv`, so that the file gives them again. Raises `DataError`,
-    `ConfigError`.
+    none). With `abstain_below` two figures are added, of single-label clips only: `coverage`, the
+    share of clips whose best probability is at least that, and `accuracy_when_answering`, the
+    accuracy among them. Intervals are bootstraps over `groups` where given (a clip whose group is
+    None or "" stands for itself), otherwise over clips; `resamples=0` leaves them out. Where
+    `folds` names more than one, the figures of each and their mean are added. Figures are of
+    float32 scores, the precision of `scores.csv`, so that the file gives them again. Raises
+    `DataError`, `ConfigError`.
     """
     truth: Targets = np.asarray(targets, np.bool_) if multi_label else np.asarray(targets, np.int64)
     table = ScoreTable(
@@ -70,8 +74,12 @@ def evaluate_scores(
     )
     _check(table, multi_label)
     limits = _threshold_row(table.labels, thresholds or {})
+    statistics = _statistics(table.targets, table.probabilities, limits)
+    if abstain_below is not None:
+        limit = abstention_limit(abstain_below, multi_label=multi_label)
+        statistics |= _abstaining(table, limit)
     intervals = bootstrap_intervals(
-        _statistics(table.targets, table.probabilities, limits),
+        statistics,
         len(table.paths),
         groups=None if groups is None else _own_group_where_missing(groups),
         seed=seed,
@@ -149,6 +157,28 @@ def _statistics(
     if scores.shape[1] > _MANY_CLASSES:
         statistics["top_5_accuracy"] = lambda w: top_k_accuracy(targets, scores, 5, weights=w)
     return statistics
+
+
+def abstention_limit(abstain_below: float, *, multi_label: bool) -> np.float32:
+    """Return the probability below which no answer counts. Raises `ConfigError`."""
+    if multi_label:
+        raise ConfigError(
+            "abstain_below judges clips of one label each; where a clip may have several, or "
+            "none, the thresholds of the labels say which are present"
+        )
+    return checked_abstention(abstain_below)
+
+
+def _abstaining(table: ScoreTable, least: np.float32) -> dict[str, Statistic]:
+    predicted = table.probabilities.argmax(axis=1)
+    answered = table.probabilities.max(axis=1) >= least
+    every = np.ones_like(answered)
+    return {
+        "coverage": lambda w: accuracy(every, answered, weights=w),
+        "accuracy_when_answering": lambda w: accuracy(
+            table.targets, predicted, weights=w * answered
+        ),
+    }
 
 
 def _with_d_prime(intervals: Mapping[str, Interval]) -> dict[str, Interval]:

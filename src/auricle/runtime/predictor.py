@@ -112,31 +112,36 @@ class Predictor:
         source: Source,
         top_k: int | None = None,
         sample_rate: int | None = None,
+        *,
+        abstain_below: float | None = None,
     ) -> Prediction:
         """Return the labels of one sound with their probabilities, best first.
 
         `top_k` keeps the best so many (default: all labels). `sample_rate` (Hz) goes with an
-        array. Raises `AudioError` for a sound that cannot be used.
+        array. Where even the best probability is lower than `abstain_below`, the answer is "none
+        of these" (`spec.none_of_these`, `Prediction.abstained`). Raises `AudioError` for a sound
+        that cannot be used.
         """
-        top_k = _checked_top_k(top_k)
-        clip = self._run_one(_with_rate(source, sample_rate), self._scores_task())
-        return self._prediction(clip, top_k)
+        answer = self._answerer(top_k, abstain_below)
+        return answer(self._run_one(_with_rate(source, sample_rate), self._scores_task()))
 
     def predict_many(
         self,
         sources: Iterable[Source],
         *,
         top_k: int | None = None,
+        abstain_below: float | None = None,
         on_error: OnError | None = None,
     ) -> Iterator[Prediction]:
         """Yield the prediction of each source, in order, as they become ready.
 
         Files are read ahead by a few threads. A sound that cannot be used goes to
-        `on_error(source, error)` and is skipped; without `on_error` its error is raised.
+        `on_error(source, error)` and is skipped; without `on_error` its error is raised. The rest
+        is as in `predict`.
         """
-        top_k = _checked_top_k(top_k)
+        answer = self._answerer(top_k, abstain_below)
         clips = self._run(sources, self._scores_task(), on_error, _READING_THREADS)
-        return (self._prediction(clip, top_k) for clip in clips)
+        return (answer(clip) for clip in clips)
 
     def score_many(
         self, waveforms: Iterable[Waveform], *, on_error: OnError | None = None
@@ -174,7 +179,8 @@ class Predictor:
         place is rounded to the nearest frame) and decoded. A network without frame scores
         (`has_frame_scores`) is decoded from its window scores, averaged in cells of one hop.
         `thresholds` (one for all, or by label), `min_gap_s` and `min_length_s` take the place of
-        the spec's. The whole recording is heard, whatever `spec.long_clips` says.
+        the spec's. The background class (`spec.background`) is never an event. The whole recording
+        is heard, whatever `spec.long_clips` says.
         """
         decode = self._decoder(thresholds, min_gap_s, min_length_s)
         return decode(self._run_one(_with_rate(source, sample_rate), self._frames_task()))
@@ -211,7 +217,7 @@ class Predictor:
         period_s = spec.frame_period_s if spec.frame_period_s is not None else spec.hop_s
 
         def decode(clip: _Clip) -> list[Event]:
-            return decode_events(
+            events = decode_events(
                 clip.aggregate.result(),
                 spec.labels,
                 period_s,
@@ -221,6 +227,7 @@ class Predictor:
                 clip_end_s=clip.end_samples / spec.sample_rate,
                 filename=path_of(clip.source),
             )
+            return [event for event in events if event.label != spec.background]
 
         return decode
 
@@ -286,14 +293,25 @@ class Predictor:
             return np.float32(0.5) * (np.tanh(np.float32(0.5) * scores) + np.float32(1))
         return scores
 
-    def _prediction(self, clip: _Clip, top_k: int | None) -> Prediction:
-        scores = clip.aggregate.result()
-        best = np.argsort(-scores, kind="stable")[:top_k]
-        return Prediction(
-            labels=tuple(self.labels[index] for index in best),
-            scores=tuple(float(scores[index]) for index in best),
-            path=path_of(clip.source),
-        )
+    def _answerer(
+        self, top_k: int | None, abstain_below: float | None
+    ) -> Callable[[_Clip], Prediction]:
+        # Checked here: a wrong option must not show after hours of scoring.
+        if top_k is not None and top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, got {top_k}")
+        least = checked_abstention(abstain_below)
+
+        def answer(clip: _Clip) -> Prediction:
+            scores = clip.aggregate.result()
+            best = np.argsort(-scores, kind="stable")[:top_k]
+            labels = tuple(self.labels[index] for index in best)
+            values = tuple(float(scores[index]) for index in best)
+            abstains = bool(scores[best[0]] < least)
+            if abstains:
+                labels, values = (self.spec.none_of_these,), values[:1]
+            return Prediction(labels, values, path_of(clip.source), abstains)
+
+        return answer
 
     # -- the walk --------------------------------------------------------------------------------
 
@@ -389,10 +407,15 @@ def _finished(clips: deque[_Clip], on_error: OnError | None) -> Iterator[_Clip]:
             on_error(clip.source, clip.error)
 
 
-def _checked_top_k(top_k: int | None) -> int | None:
-    if top_k is not None and top_k < 1:
-        raise ConfigError(f"top_k must be at least 1, got {top_k}")
-    return top_k
+def checked_abstention(abstain_below: float | None) -> np.float32:
+    """Return the probability below which a classifier abstains (0: never), as scores are.
+
+    Raises `ConfigError` for what is no probability.
+    """
+    least = 0.0 if abstain_below is None else abstain_below
+    if not 0 <= least <= 1:
+        raise ConfigError(f"abstain_below must be a probability, 0 to 1, got {least}")
+    return np.float32(least)
 
 
 def _with_rate(source: Source, sample_rate: int | None) -> Source:

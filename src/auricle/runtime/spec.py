@@ -12,6 +12,9 @@ from auricle.core.errors import ArtifactError, ConfigError
 FORMAT_VERSION = 1
 """The version of `config.json` that this Auricle writes and reads."""
 
+NONE_OF_THESE = "none of these"
+"""The answer of a classifier that abstains, where its data had no word for it."""
+
 
 class Normalise(Config):
     """How each window's level is set before the front-end.
@@ -51,6 +54,8 @@ class ClassifierSpec(Config):
     `activation` is applied to logits only (`none` where the network gives probabilities).
     `thresholds` by label (default 0.5) decide what counts as present in multi-label answers and
     events. `frame_period_s` is the time between frame scores (None: the network has none).
+    `background` is the label that means "none of these": of `labels` where it was trained as a
+    class, which is then never an event, and not of them where it was trained as no label at all.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +76,7 @@ class ClassifierSpec(Config):
     thresholds: dict[str, float] = Field(default_factory=dict)
     frame_period_s: float | None = Field(default=None, gt=0)
     events: EventSpec = EventSpec()
+    background: str | None = Field(default=None, min_length=1)
 
     @field_validator("labels")
     @classmethod
@@ -105,6 +111,11 @@ class ClassifierSpec(Config):
     def limits(self) -> ClipLimits:
         """What of a clip is listened to."""
         return ClipLimits(self.trim_db, self.min_clip_s, self.max_clip_s)
+
+    @property
+    def none_of_these(self) -> str:
+        """The answer for a sound that is none of the classes."""
+        return self.background or NONE_OF_THESE
 
     def threshold(self, label: str) -> float:
         """Return the probability at which `label` counts as present."""

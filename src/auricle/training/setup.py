@@ -92,6 +92,7 @@ def make_spec(
         ),
         activation="none" if model.scores_are == "probabilities" else activation,
         frame_period_s=frontend.frame_period_s if model.has_frame_scores else None,
+        background=data.background,
     )
 
 
