@@ -6,11 +6,10 @@ from auricle.data.demo import DemoData, demo_dataset
 from auricle.data.manifest import (
     SPLITS,
     Manifest,
-    read_manifest,
     require_trainable,
     unit_of,
-    write_manifest,
 )
+from auricle.data.manifest_files import read_manifest, write_manifest
 from auricle.data.readers import READERS, read_dataset
 from auricle.data.splits import apply_splits, fold_names, folds
 from auricle.data.tables import table_writer, write_table
