@@ -1,10 +1,16 @@
 """Batches made on the spot: noise of several lengths, its features, and targets."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
+from auricle.augment import AUGMENTATIONS
+from auricle.augment.base import Augmentation
 from auricle.tensors import Batch, Features
 
 
@@ -44,3 +50,34 @@ def make_batch() -> Callable[..., Batch]:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(1)
+
+
+@pytest.fixture(scope="session")
+def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three noises, one of them shorter than the clips of `make_batch`."""
+    folder = tmp_path_factory.mktemp("noises")
+    rng = np.random.default_rng(7)
+    for name, samples in {"a": 9000, "b": 2500, "deeper/c": 30000}.items():
+        path = folder / f"{name}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, 0.1 * rng.standard_normal(samples), 8000, subtype="FLOAT")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def build(sound_folder: Path) -> Callable[..., Augmentation[Any, Any]]:
+    """Build a part by name: `build("gain", probability=1.0)`; it gets a folder if need be."""
+    needed = {"background_noise": {"folder": str(sound_folder)}}
+
+    def make(name: str, **options: Any) -> Augmentation[Any, Any]:
+        part = AUGMENTATIONS[name]
+        return part(part.Config.model_validate({**needed.get(name, {}), **options}))
+
+    return make
+
+
+@pytest.fixture
+def everything(sound_folder: Path) -> dict[str, Any]:
+    """A section with every part as it comes."""
+    needed = {"background_noise": {"folder": str(sound_folder)}}
+    return {"preset": "none", **dict.fromkeys(AUGMENTATIONS, True), **needed}

@@ -12,14 +12,10 @@ from auricle.augment.base import Augmentation, Drawn
 from auricle.tensors import Batch
 
 MakeBatch = Callable[..., Batch]
+Build = Callable[..., Augmentation[Any, Any]]
 NAMES = list(AUGMENTATIONS)
 FEATURE_NAMES = [name for name in NAMES if AUGMENTATIONS[name].domain == "features"]
 SHARED_FIELDS = {"noise"}  # drawn once for a batch, not once a clip
-
-
-def build(name: str, **options: Any) -> Augmentation[Any, Any]:
-    part = AUGMENTATIONS[name]
-    return part(part.Config.model_validate(options))
 
 
 def tensors(batch: Batch) -> dict[str, torch.Tensor]:
@@ -43,6 +39,8 @@ def test_the_sweep_finds_every_part_and_counts_them(capsys: pytest.CaptureFixtur
     promised = {
         "gain", "time_shift", "polarity", "speed", "noise", "wave_mixup", "between_class",
         "mixup", "spec_augment", "random_resized", "freq_shift", "filter_augment", "freq_mixstyle",
+        "random_crop", "pitch", "time_stretch", "reverb", "background_noise", "band_limit",
+        "quantise", "codec", "cutmix", "frame_shift", "time_warp",
     }  # fmt: skip
     assert promised <= set(NAMES)
     assert len(NAMES) == len(AUGMENTATIONS)
@@ -53,7 +51,9 @@ def test_the_sweep_finds_every_part_and_counts_them(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_probability_0_changes_nothing_and_draws_as_much(name: str, make_batch: MakeBatch) -> None:
+def test_probability_0_changes_nothing_and_draws_as_much(
+    build: Build, name: str, make_batch: MakeBatch
+) -> None:
     batch = make_batch()
     states = []
     for probability in (0.0, 1.0):
@@ -69,7 +69,7 @@ def test_probability_0_changes_nothing_and_draws_as_much(name: str, make_batch: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_seed_decides_alone(name: str, make_batch: MakeBatch) -> None:
+def test_the_seed_decides_alone(build: Build, name: str, make_batch: MakeBatch) -> None:
     part, batch = build(name, probability=0.7), make_batch(8)
     before = {key: value.clone() for key, value in tensors(batch).items()}
     first = part(batch, torch.Generator().manual_seed(5))
@@ -83,7 +83,7 @@ def test_the_seed_decides_alone(name: str, make_batch: MakeBatch) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_drawn_clips_change(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     part, batch = build(name, probability=0.5), make_batch(12)
     drawn = part.draw(batch, generator)
@@ -97,7 +97,7 @@ def test_only_drawn_clips_change(
 @pytest.mark.parametrize("frame_targets", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clip_comes_out_the_same_alone(
-    name: str, frame_targets: bool, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, frame_targets: bool, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     part, batch = build(name, probability=1.0), make_batch(5, frame_targets=frame_targets)
     drawn = part.draw(batch, generator)
@@ -159,7 +159,7 @@ def _alone(drawn: Drawn, row: int, count: int) -> Drawn:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_padding_stays_padding(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     batch = make_batch(8, shortest=700)
     out = build(name, probability=1.0)(batch, generator)
@@ -177,7 +177,7 @@ def test_padding_stays_padding(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_lies_in_the_padding_of_features_does_not_matter(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     part, batch = build(name, probability=1.0), make_batch(8, shortest=700)
     features = batch.features
@@ -196,7 +196,7 @@ def test_what_lies_in_the_padding_of_features_does_not_matter(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_part_changes_its_own_domain_only(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     batch = make_batch()
     out = build(name, probability=1.0)(batch, generator)
@@ -213,7 +213,7 @@ def test_a_part_changes_its_own_domain_only(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_targets_stay_a_distribution(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     out = build(name, probability=1.0)(make_batch(9), generator)
     assert out.targets is not None
@@ -223,7 +223,7 @@ def test_targets_stay_a_distribution(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_frame_targets_stay_within_0_and_1(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     out = build(name, probability=1.0)(make_batch(9, frame_targets=True), generator)
     assert out.targets is not None
@@ -233,7 +233,7 @@ def test_frame_targets_stay_within_0_and_1(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_silence_one_clip_and_no_targets_are_fine(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     silent = make_batch(4)
     silent = replace(silent, waveforms=torch.zeros_like(silent.waveforms))
@@ -243,10 +243,14 @@ def test_silence_one_clip_and_no_targets_are_fine(
         assert (out.targets is None) == (batch.targets is None)
 
 
+def test_encoders_alone_make_a_device_wait() -> None:
+    assert {name for name in NAMES if not AUGMENTATIONS[name].on_device} == {"codec"}
+
+
 @pytest.mark.parametrize("frame_targets", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if AUGMENTATIONS[name].on_device])
 def test_no_part_reads_numbers_off_the_device(
-    name: str, frame_targets: bool, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, frame_targets: bool, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     # The meta device has shapes but no numbers: reading one, or mixing devices, raises.
     batch = make_batch(frame_targets=frame_targets)
@@ -270,7 +274,9 @@ def test_no_part_reads_numbers_off_the_device(
 
 
 @pytest.mark.parametrize("name", FEATURE_NAMES)
-def test_images_are_changed_alike_in_every_channel(name: str, make_batch: MakeBatch) -> None:
+def test_images_are_changed_alike_in_every_channel(
+    build: Build, name: str, make_batch: MakeBatch
+) -> None:
     flat = make_batch(4)
     assert flat.features is not None
     image = replace(
@@ -288,7 +294,7 @@ def test_images_are_changed_alike_in_every_channel(name: str, make_batch: MakeBa
 
 @pytest.mark.parametrize("name", FEATURE_NAMES)
 def test_features_are_asked_for(
-    name: str, make_batch: MakeBatch, generator: torch.Generator
+    build: Build, name: str, make_batch: MakeBatch, generator: torch.Generator
 ) -> None:
     with pytest.raises(ValueError, match="front-end"):
         build(name, probability=1.0)(replace(make_batch(), features=None), generator)

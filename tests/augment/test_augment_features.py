@@ -12,9 +12,17 @@ from torch import Tensor
 
 from auricle.augment import AUGMENTATIONS
 from auricle.augment.mask import DrawnMasks, SpecAugment
-from auricle.augment.mixing import DrawnMix, Mixup
-from auricle.augment.resize import DrawnFreqShift, DrawnResize, FreqShift, RandomResized
+from auricle.augment.mixing import CutMix, DrawnCut, DrawnMix, Mixup
+from auricle.augment.resize import (
+    DrawnFreqShift,
+    DrawnResize,
+    DrawnTimeWarp,
+    FreqShift,
+    RandomResized,
+    TimeWarp,
+)
 from auricle.augment.section import build_augmenter
+from auricle.augment.shift import DrawnTimeShift, FrameShift
 from auricle.augment.spectrum import FilterAugment, FreqMixStyle
 from auricle.tensors import Batch, Features
 
@@ -139,8 +147,9 @@ def test_mixup_treats_waveforms_as_it_treats_their_features(make_batch: MakeBatc
 
 def test_parts_for_spectrograms_leave_waveforms_alone(make_batch: MakeBatch) -> None:
     """A mask over the one bin of a waveform would silence it."""
-    everything = {"preset": "none", **dict.fromkeys(AUGMENTATIONS, ALL)}
-    augmenter = build_augmenter({**everything, "mixup": False})
+    names = [name for name in AUGMENTATIONS if AUGMENTATIONS[name].domain == "features"]
+    everything = {"preset": "none", **dict.fromkeys(names, ALL)}
+    augmenter = build_augmenter({**everything, "mixup": False, "cutmix": False})
     batch = make_batch(4, bins=1)
     out = augmenter.features(batch, torch.Generator().manual_seed(0))
     assert out is batch
@@ -281,3 +290,109 @@ def test_half_precision_features_keep_their_type(
         out = values_of(part(replace(batch, features=half), generator))
         assert out.dtype == torch.bfloat16
         assert out.isfinite().all()
+
+
+def test_frame_shift_is_a_roll_and_targets_roll_with_it(make_batch: MakeBatch) -> None:
+    batch = make_batch(4, shortest=2000, frame_targets=True, size=4000, frames=40)
+    part = FrameShift(FrameShift.Config())
+    drawn = DrawnTimeShift(torch.arange(4), torch.tensor([0.25, -0.5, 0.0, 0.5]))
+    out = part.apply(batch, drawn)
+    before, after = batch.features, out.features
+    assert before is not None
+    assert after is not None
+    assert before.waveforms is not None
+    assert after.waveforms is not None
+    assert batch.targets is not None
+    assert out.targets is not None
+    for row, length in enumerate(before.lengths_frames.tolist()):
+        shift = round(float(drawn.position[row]) * length)
+        rolled = before.values[row, :, :length].roll(shift, -1)
+        assert torch.equal(after.values[row, :, :length], rolled)
+        marks = batch.targets[row, :length].roll(shift, 0)
+        assert torch.equal(out.targets[row, :length], marks)
+        samples = int(batch.lengths_samples[row])
+        sound = before.waveforms[row, :samples].roll(shift * 100)
+        assert torch.equal(after.waveforms[row, :samples], sound)
+
+
+def test_frame_shift_goes_no_further_than_asked(generator: torch.Generator) -> None:
+    values = torch.zeros(300, 2, 50)
+    values[:, :, 25] = 1
+    part = FrameShift(FrameShift.Config(probability=1.0, max_frames=3))
+    out = values_of(part(batch_of(values, torch.full((300,), 50)), generator))
+    assert set(out[:, 0].argmax(1).tolist()) == set(range(22, 29))
+
+
+def test_a_warp_moves_a_moment_and_leaves_the_ends() -> None:
+    ramp = torch.arange(41.0).expand(2, 3, 41).clone()
+    batch = batch_of(ramp, torch.full((2,), 41), torch.eye(41)[None].repeat(2, 1, 1))
+    part = TimeWarp(TimeWarp.Config(max_frames=8))
+    drawn = DrawnTimeWarp(torch.arange(2), torch.tensor([0.5, 0.5]), torch.tensor([0.5, -1.0]))
+    out = part.apply(batch, drawn)
+    for row, moved in enumerate((24, 12)):  # the moment 20 moves by +4 and by -8
+        values = values_of(out)[row, 0]
+        assert float(values[moved]) == pytest.approx(20, abs=1e-4)
+        assert float(values[0]) == 0
+        assert float(values[-1]) == pytest.approx(40, abs=1e-4)
+        assert (values.diff() > 0).all()
+        assert float(values[moved // 2]) == pytest.approx(10, abs=1e-4)
+        assert out.targets is not None
+        assert torch.equal(out.targets[row].argmax(1), (values + 0.5).long())
+
+
+def test_a_warp_of_short_clips_and_of_none_is_the_clip(generator: torch.Generator) -> None:
+    values = torch.randn(3, 4, 9)
+    batch = batch_of(values, torch.tensor([9, 2, 1]))
+    none = TimeWarp(TimeWarp.Config(probability=1.0, max_frames=0))
+    torch.testing.assert_close(values_of(none(batch, generator)), values, atol=1e-5, rtol=0)
+    some = values_of(TimeWarp(TimeWarp.Config(probability=1.0))(batch, generator))
+    torch.testing.assert_close(some[1:], values[1:], atol=1e-5, rtol=0)
+
+
+def test_cutmix_targets_are_the_shares_of_the_frames(generator: torch.Generator) -> None:
+    values = torch.stack([torch.full((2, 50), float(row)) for row in range(8)])
+    lengths = torch.tensor([50, 50, 40, 30, 20, 10, 5, 50])
+    part = CutMix(CutMix.Config(probability=1.0))
+    weak, strong = torch.eye(8), torch.eye(8)[:, None].repeat(1, 50, 1)
+    for targets in (weak, strong):
+        batch = batch_of(values, lengths, targets)
+        out = part(batch, generator)
+        assert out.targets is not None
+        for row, length in enumerate(lengths.tolist()):
+            heard = values_of(out)[row, 0, :length].long()
+            if targets is weak:
+                share = torch.nn.functional.one_hot(heard, 8).float().mean(0)
+                torch.testing.assert_close(out.targets[row], share)
+            else:
+                assert torch.equal(out.targets[row, :length].argmax(1), heard)
+            assert runs(heard != row) <= 1
+            assert torch.equal(values_of(out)[row, :, length:], values[row, :, length:])
+
+
+def test_cutmix_cuts_the_waveforms_that_ride_along(make_batch: MakeBatch) -> None:
+    batch = make_batch(2, shortest=4000)
+    drawn = DrawnCut(
+        torch.tensor([0]), torch.tensor([1]), torch.tensor([0.75]), torch.tensor([0.5])
+    )
+    out, before = CutMix(CutMix.Config()).apply(batch, drawn).features, batch.features
+    assert before is not None
+    assert out is not None
+    assert before.waveforms is not None
+    assert out.waveforms is not None
+    inside = slice(1500, 2500)  # 10 of 40 frames from frame 15 on, 100 samples each
+    assert torch.equal(out.waveforms[0, inside], before.waveforms[1, inside])
+    assert torch.equal(out.waveforms[0, :1500], before.waveforms[0, :1500])
+    assert torch.equal(out.waveforms[0, 2500:], before.waveforms[0, 2500:])
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in AUGMENTATIONS if AUGMENTATIONS[name].domain == "features"]
+)
+def test_features_of_half_precision_stay_so(name: str, make_batch: MakeBatch) -> None:
+    batch = make_batch(4, frame_targets=True)
+    assert batch.features is not None
+    low = replace(batch, features=replace(batch.features, values=batch.features.values.bfloat16()))
+    part = AUGMENTATIONS[name](AUGMENTATIONS[name].Config(probability=1.0))
+    out = part(low, torch.Generator().manual_seed(0))
+    assert values_of(out).dtype == torch.bfloat16
+    assert values_of(out).isfinite().all()

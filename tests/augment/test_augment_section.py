@@ -73,13 +73,14 @@ def test_flags_read_as_yaml_make_a_section() -> None:
     assert resolved["speed"]["factors"] == [0.5, 2.0]
 
 
-def test_the_order_is_that_of_the_ranks() -> None:
-    everything = dict.fromkeys(sorted(AUGMENTATIONS, reverse=True), True)
+def test_the_order_is_that_of_the_ranks(everything: dict[str, Any]) -> None:
     expected = [
-        "speed", "time_shift", "polarity", "gain", "noise", "wave_mixup", "between_class",
-        "random_resized", "freq_shift", "filter_augment", "freq_mixstyle", "mixup", "spec_augment",
+        "random_crop", "speed", "pitch", "time_stretch", "time_shift", "polarity", "reverb", "gain",
+        "noise", "background_noise", "wave_mixup", "between_class", "band_limit", "quantise",
+        "codec", "frame_shift", "random_resized", "time_warp", "freq_shift", "filter_augment",
+        "freq_mixstyle", "cutmix", "mixup", "spec_augment",
     ]  # fmt: skip
-    assert names({"preset": "none", **everything}) == expected
+    assert names(dict(reversed(everything.items()))) == expected
 
 
 def test_the_sides_of_the_front_end_are_apart(make_batch: Callable[..., Batch]) -> None:
@@ -112,6 +113,14 @@ def test_the_sides_of_the_front_end_are_apart(make_batch: Callable[..., Batch]) 
         ({"noise": {"min_snr_db": 90.0}}, "min_snr_db must not be above max_snr_db"),
         ({"random_resized": {"min_freq_factor": 2.0}}, "min_freq_factor must not be above"),
         ({"filter_augment": {"min_bands": 9}}, "min_bands must not be above max_bands"),
+        ({"background_noise": True}, "--augment.background_noise.folder FOLDER"),
+        ({"background_noise": {"folder": "nowhere"}}, "background_noise.folder must name a folder"),
+        ({"reverb": {"folder": "nowhere"}}, "--augment.reverb.folder must name a folder"),
+        ({"reverb": {"min_rt60_s": 2.0}}, "min_rt60_s must not be above max_rt60_s"),
+        ({"band_limit": {"max_highpass_hz": 5000.0}}, "no band would be left"),
+        ({"codec": {"codecs": ["mp4"]}}, "'augment.codec.codecs.0' = 'mp4'"),
+        ({"pitch": {"semitones": [30]}}, "'augment.pitch.semitones.0' = 30"),
+        ({"quantise": {"min_bits": 12}}, "min_bits must not be above max_bits"),
     ],
 )
 def test_mistakes_are_named_with_their_path(section: dict[str, Any], words: str) -> None:
@@ -134,12 +143,11 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         build_augmenter({"preset": ["standard"]})
 
 
-def test_help_lists_every_option_with_its_default() -> None:
+def test_help_lists_every_option_with_its_default(everything: dict[str, Any]) -> None:
     listed = augmentation_keys()
-    assert [part.name for part in listed] == names(
-        {"preset": "none", **dict.fromkeys(AUGMENTATIONS, True)}
-    )
-    spelled = resolved_section({"preset": "none", **dict.fromkeys(AUGMENTATIONS, True)})
+    assert [part.name for part in listed] == names(everything)
+    spelled = resolved_section(everything)
+    spelled["background_noise"]["folder"] = None
     for part in listed:
         assert part.domain in {"waveform", "features"}
         assert part.summary.endswith((".", ":"))

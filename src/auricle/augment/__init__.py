@@ -15,5 +15,19 @@ if TYPE_CHECKING:
 AUGMENTATIONS: "Registry[type[Augmentation[Any, Any]]]" = Registry(
     "augmentation",
     __name__,
-    ("level", "shift", "speed", "noise", "mixing", "resize", "spectrum", "mask"),
+    (
+        "crop",
+        "speed",
+        "stretch",
+        "shift",
+        "level",
+        "room",
+        "noise",
+        "mixing",
+        "channel",
+        "codec",
+        "resize",
+        "spectrum",
+        "mask",
+    ),
 )

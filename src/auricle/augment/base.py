@@ -40,7 +40,8 @@ class Augmentation(Generic[C, D]):
     `domain` names the field of the batch that it changes, and with it whether it runs before
     (`waveform`) or after (`features`) the front-end; `rank` is its place among the others, which
     no configuration changes; `any_features` says that features of one bin, which are waveforms, go
-    as well as spectrograms. `draw` looks at the shapes and the sample rate of a batch, never at
+    as well as spectrograms; `on_device` says that `apply` computes where the batch is, without
+    waiting for it. `draw` looks at the shapes and the sample rate of a batch, never at
     numbers on the device, so that no step waits for an accelerator; how much it takes from the
     generator (a CPU one) depends on those shapes and the configuration alone. `apply` draws
     nothing: the same parameters give the same sound on every device. Clips that were not drawn
@@ -52,9 +53,17 @@ class Augmentation(Generic[C, D]):
     domain: ClassVar[Literal["waveform", "features"]]
     rank: ClassVar[int]
     any_features: ClassVar[bool] = False
+    on_device: ClassVar[bool] = True
 
     def __init__(self, config: C) -> None:
         self.config = config
+
+    def prepare(self, sample_rate: int) -> Sequence[str]:
+        """Read what batches of `sample_rate` (Hz) will need; return sentences for the user.
+
+        Without this the first batch reads it. Raises `ConfigError` where it cannot be used.
+        """
+        return ()
 
     def draw(self, batch: Batch, generator: Generator) -> D:
         """Draw the parameters for `batch`."""
@@ -81,6 +90,10 @@ class Augmenter:
     ) -> None:
         self.left_out = tuple(left_out)
         self.parts = tuple(sorted(parts, key=lambda part: part.rank))
+
+    def prepare(self, sample_rate: int) -> list[str]:
+        """Let every part read what it needs; see `Augmentation.prepare`."""
+        return [note for part in self.parts for note in part.prepare(sample_rate)]
 
     def waveform(self, batch: Batch, generator: Generator) -> Batch:
         """Run the parts that change `batch.waveforms`, before the front-end."""

@@ -94,6 +94,70 @@ class Mixup(Mixing):
         return replace(batch, features=features, targets=targets)
 
 
+class CutMixConfig(MixConfig):
+    """How long the part is that comes from another clip."""
+
+    alpha: float = Field(1.0, gt=0, description=ALPHA)
+
+
+@dataclass(frozen=True)
+class DrawnCut(DrawnMix):
+    """Beside the mix, `position` `(changed,)` in [0, 1): where the cut lies in the room left."""
+
+    position: Tensor
+
+
+@AUGMENTATIONS.register("cutmix")
+class CutMix(Augmentation[CutMixConfig, DrawnCut]):
+    """Put a stretch of another clip's features in the place of the clip's own.
+
+    CutMix (Yun et al., ICCV 2019) along time alone, where a stretch is a sound: targets of a clip
+    are mixed by the share of its frames that came from elsewhere, those of frames are cut with
+    the features. The stretch lies where both clips have frames. Waveforms that ride along are cut
+    at the same times.
+    """
+
+    Config = CutMixConfig
+    domain = "features"
+    rank = 145
+    any_features = True
+
+    def draw(self, batch: Batch, generator: Generator) -> DrawnCut:
+        """Draw a partner, a share and a place for each clip."""
+        rows = draw_rows(batch, self.config.probability, generator)
+        partners = draw_partners(batch, generator)
+        share = draw_beta(batch, self.config.alpha, generator)
+        position = draw_uniform(batch, 0.0, 1.0, generator)
+        return DrawnCut(rows, partners[rows], share[rows], position[rows])
+
+    def apply(self, batch: Batch, parameters: DrawnCut) -> Batch:
+        """Cut features, the waveforms that ride along, and targets."""
+        features = features_of(batch)
+        values, device = features.values, features.values.device
+        rows, partners = parameters.rows.to(device), parameters.partners.to(device)
+        own = features.lengths_frames[rows]
+        room = torch.minimum(own, features.lengths_frames[partners])
+        width = ((1 - parameters.share.to(device)) * room).round().long()
+        start = (parameters.position.to(device) * (room - width + 1)).long()
+
+        def cut(held: Tensor, scale: float, axis: int) -> Tensor:
+            place = torch.arange(held.shape[axis], device=device)
+            low, high = start[:, None] * scale, (start + width)[:, None] * scale
+            inside = along((place >= low) & (place < high), held, axis)
+            return with_rows(held, rows, torch.where(inside, held[partners], held[rows]))
+
+        waveforms, targets = features.waveforms, batch.targets
+        if waveforms is not None:
+            waveforms = cut(waveforms, waveforms.shape[1] / values.shape[-1], -1)
+        if targets is not None and targets.ndim == 3:
+            targets = cut(targets, targets.shape[1] / values.shape[-1], 1)
+        else:
+            kept = 1 - width / own.clamp(min=1)
+            targets = _mixed_targets(targets, rows, partners, kept)
+        features = replace(features, values=cut(values, 1.0, -1), waveforms=waveforms)
+        return replace(batch, features=features, targets=targets)
+
+
 @AUGMENTATIONS.register("wave_mixup")
 class WaveMixup(Mixing):
     """Mix waveforms and targets of two clips in one ratio (mixup in the time domain)."""

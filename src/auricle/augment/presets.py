@@ -40,4 +40,37 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "freq_mixstyle": {"probability": 0.5, "alpha": 2.0},
         "spec_augment": {"probability": 1.0, "max_time_frames": 12, "max_freq_bins": 8},
     },
+    # What the published tagging networks were trained with: PANNs (Kong et al., 2020).
+    "panns": {
+        "mixup": {"probability": 1.0, "alpha": 1.0},
+        "spec_augment": {
+            "probability": 1.0,
+            "time_masks": 2,
+            "max_time_frames": 64,
+            "max_time_share": 1.0,
+            "freq_masks": 2,
+            "max_freq_bins": 8,
+        },
+    },
+    # The policy "LibriSpeech basic" of SpecAugment (Park et al., Interspeech 2019).
+    "specaugment": {
+        "time_warp": {"probability": 1.0, "max_frames": 80},
+        "spec_augment": {
+            "probability": 1.0,
+            "time_masks": 1,
+            "max_time_frames": 100,
+            "max_time_share": 1.0,
+            "freq_masks": 1,
+            "max_freq_bins": 27,
+        },
+    },
+    # Sounds recorded close by, to be heard by a small microphone across a room.
+    "far_field": {
+        "time_shift": {"probability": 1.0},
+        "reverb": {"probability": 0.8, "max_rt60_s": 1.0, "min_direct_db": -6.0},
+        "gain": {"probability": 1.0, "min_db": -15.0, "max_db": 5.0},
+        "noise": {"probability": 0.8, "min_snr_db": 3.0, "max_snr_db": 30.0},
+        "band_limit": {"probability": 0.5},
+        "spec_augment": {"probability": 1.0},
+    },
 }

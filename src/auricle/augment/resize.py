@@ -89,12 +89,64 @@ class RandomResized(Augmentation[RandomResizedConfig, DrawnResize]):
         source_bins = start + torch.arange(bins, device=device) * factor
         source_bins = source_bins.clamp(0, bins - 1)
         values = _interpolated(values, source_bins, torch.tensor(bins - 1, device=device), -2)
-        batch = with_feature_rows(batch, rows, values)
-        if batch.targets is None or batch.targets.ndim == 2:
-            return batch
-        nearest = torch.minimum((source + 0.5).long(), last)[..., None]
-        taken = batch.targets[rows].gather(1, nearest.expand(-1, -1, batch.targets.shape[2]))
-        return replace(batch, targets=with_rows(batch.targets, rows, taken))
+        return _with_targets_at(with_feature_rows(batch, rows, values), rows, source, last)
+
+
+class TimeWarpConfig(AugmentationConfig):
+    """How far time is bent."""
+
+    max_frames: int = Field(
+        40, ge=0, description="furthest that a moment moves (frames), at most a quarter of the clip"
+    )
+
+
+@dataclass(frozen=True)
+class DrawnTimeWarp(Drawn):
+    """`centre` `(changed,)` in [0, 1): which moment moves; `shift` `(changed,)` in [-1, 1)."""
+
+    centre: Tensor
+    shift: Tensor
+
+
+@AUGMENTATIONS.register("time_warp")
+class TimeWarp(Augmentation[TimeWarpConfig, DrawnTimeWarp]):
+    """Move one moment of the features, and stretch and squeeze what lies on either side of it.
+
+    The time warping of SpecAugment (Park et al., Interspeech 2019), by linear interpolation. The
+    first and the last frame stay where they are, as do padding and waveforms that ride along.
+    """
+
+    Config = TimeWarpConfig
+    domain = "features"
+    rank = 115
+
+    def draw(self, batch: Batch, generator: Generator) -> DrawnTimeWarp:
+        """Draw a moment and a shift for each clip."""
+        rows = draw_rows(batch, self.config.probability, generator)
+        centre = draw_uniform(batch, 0.0, 1.0, generator)
+        shift = draw_uniform(batch, -1.0, 1.0, generator)
+        return DrawnTimeWarp(rows, centre[rows], shift[rows])
+
+    def apply(self, batch: Batch, parameters: DrawnTimeWarp) -> Batch:
+        """Interpolate the features, and take the nearest frame targets."""
+        features = features_of(batch)
+        device, frames = features.values.device, features.values.shape[-1]
+        rows = parameters.rows.to(device)
+        lengths = features.lengths_frames[rows].clamp(min=1)[:, None]
+        last = lengths - 1
+        furthest = (last // 4).clamp(max=self.config.max_frames)
+        room = last - 2 * furthest
+        centre = furthest + parameters.centre.to(device)[:, None] * room
+        moved = centre + parameters.shift.to(device)[:, None] * furthest
+        place = torch.arange(frames, device=device)
+        before = place * (centre / moved.clamp(min=1e-6))
+        after = last - (last - place) * ((last - centre) / (last - moved).clamp(min=1e-6))
+        source = torch.where(place < moved, before, after)
+        source = torch.where(place < lengths, torch.minimum(source.clamp(min=0), last), place)
+        # Past a clip's last frame lies its padding, which must not leak in.
+        last = torch.where(place < lengths, last, frames - 1)
+        values = _interpolated(features.values[rows], source, last, -1)
+        return _with_targets_at(with_feature_rows(batch, rows, values), rows, source, last)
 
 
 class FreqShiftConfig(AugmentationConfig):
@@ -132,6 +184,15 @@ class FreqShift(Augmentation[FreqShiftConfig, DrawnFreqShift]):
         shift = parameters.shift_bins.to(values.device)[:, None]
         source = (torch.arange(bins, device=values.device) - shift).clamp(0, bins - 1)
         return with_feature_rows(batch, rows, _taken(values[rows], source, -2))
+
+
+def _with_targets_at(batch: Batch, rows: Tensor, source: Tensor, last: Tensor) -> Batch:
+    """Take for each frame of `rows` the frame targets nearest to its `source` `(n, frames)`."""
+    if batch.targets is None or batch.targets.ndim == 2:
+        return batch
+    nearest = torch.minimum((source + 0.5).long(), last)[..., None]
+    taken = batch.targets[rows].gather(1, nearest.expand(-1, -1, batch.targets.shape[2]))
+    return replace(batch, targets=with_rows(batch.targets, rows, taken))
 
 
 def _interpolated(values: Tensor, places: Tensor, last: Tensor, axis: int) -> Tensor:

@@ -2,9 +2,9 @@
 
 A section is a preset and, on top of it, parts: a mapping of options changes or adds a part,
 `true` adds it as it comes, `false` or null takes it away. The order of application is that of
-the parts' ranks, whatever the order of the section: speed, time_shift, polarity, gain, noise,
-wave_mixup and between_class before the front-end; random_resized, freq_shift, filter_augment,
-freq_mixstyle, mixup and spec_augment after it.
+the parts' ranks, whatever the order of the section. First comes what the source does, then the
+room, noise, other sounds and the channel, then what changes features; `augmentation_keys` lists
+them in that order.
 """
 
 from collections.abc import Mapping

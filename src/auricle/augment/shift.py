@@ -13,9 +13,11 @@ from auricle.augment.base import (
     Augmentation,
     AugmentationConfig,
     Drawn,
+    along,
     below,
     draw_rows,
     draw_uniform,
+    features_of,
     rows_of,
     with_rows,
 )
@@ -69,6 +71,75 @@ class TimeShift(Augmentation[TimeShiftConfig, DrawnTimeShift]):
         return replace(
             batch, targets=_move_targets(batch, batch.targets, rows, shift, self.config.fill)
         )
+
+
+class FrameShiftConfig(AugmentationConfig):
+    """How far features move."""
+
+    max_frames: int | None = Field(
+        None, ge=0, description="furthest shift either way (frames); null: anywhere in the clip"
+    )
+
+
+@AUGMENTATIONS.register("frame_shift")
+class FrameShift(Augmentation[FrameShiftConfig, DrawnTimeShift]):
+    """Move features earlier or later by whole frames, round the clip, and frame targets exactly.
+
+    As the baseline of DCASE's task 4 does for weakly and strongly labelled sound (Turpault et al.,
+    "Sound Event Detection in Domestic Environments", DCASE 2019), with an even draw in place of its
+    normal one. Padding stays where it is; waveforms that ride along move with the features.
+    """
+
+    Config = FrameShiftConfig
+    domain = "features"
+    rank = 105
+
+    def draw(self, batch: Batch, generator: Generator) -> DrawnTimeShift:
+        """Draw how far and which way each clip moves."""
+        rows = draw_rows(batch, self.config.probability, generator)
+        return DrawnTimeShift(rows, draw_uniform(batch, -1.0, 1.0, generator)[rows])
+
+    def apply(self, batch: Batch, parameters: DrawnTimeShift) -> Batch:
+        """Move the features, and frame targets and waveforms with them."""
+        features = features_of(batch)
+        values, device = features.values, features.values.device
+        rows = parameters.rows.to(device)
+        lengths = features.lengths_frames[rows]
+        furthest = lengths if self.config.max_frames is None else self.config.max_frames
+        shift = (parameters.position.to(device) * furthest).round().long()
+        place = torch.arange(values.shape[-1], device=device)
+        source = (place - shift[:, None]) % lengths.clamp(min=1)[:, None]
+        source = torch.where(below(lengths, values.shape[-1]), source, place)
+        moved = values[rows].gather(-1, along(source, values).expand_as(values[rows]))
+        waveforms, targets = features.waveforms, batch.targets
+        if waveforms is not None:
+            samples = (shift * (waveforms.shape[1] / values.shape[-1])).round().long()
+            heard = batch.lengths_samples[rows]
+            turned = _moved(waveforms[rows], samples, heard, "wrap")
+            waveforms = with_rows(waveforms, rows, turned)
+        if targets is not None and targets.ndim == 3:
+            taken = targets[rows].gather(1, source[..., None].expand(-1, -1, targets.shape[2]))
+            targets = with_rows(targets, rows, taken)
+        features = replace(features, values=with_rows(values, rows, moved), waveforms=waveforms)
+        return replace(batch, features=features, targets=targets)
+
+
+def frame_middles(targets: Tensor, period: float) -> Tensor:
+    """Return the place `(frames,)`, in samples, of the middle of each frame of `targets`.
+
+    `targets` `(n, frames, classes)` has a frame every `period` samples.
+    """
+    return (torch.arange(targets.shape[1], device=targets.device) + 0.5) * period
+
+
+def frames_at(targets: Tensor, places: Tensor, heard: Tensor, period: float) -> Tensor:
+    """Take from `targets` `(n, frames, classes)` the frames at `places` `(n, frames)`, in samples.
+
+    Where nothing is `heard` `(n, frames)` there is nothing to find: zeros.
+    """
+    frames, classes = targets.shape[1:]
+    source = (places / period).long().clamp(max=frames - 1)
+    return targets.gather(1, source[..., None].expand(-1, -1, classes)) * heard[..., None]
 
 
 def overlaid(values: Tensor, starts: Tensor, lengths: Tensor, count: int) -> Tensor:

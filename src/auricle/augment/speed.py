@@ -19,7 +19,7 @@ from auricle.augment.base import (
     below,
     draw_rows,
 )
-from auricle.augment.shift import overlaid
+from auricle.augment.shift import frame_middles, frames_at, overlaid
 from auricle.tensors import Batch
 
 _ZERO_CROSSINGS = 12  # of the interpolating kernel, either side
@@ -50,17 +50,15 @@ class DrawnSpeed(Drawn):
     position: Tensor
 
 
-@AUGMENTATIONS.register("speed")
-class Speed(Augmentation[SpeedConfig, DrawnSpeed]):
-    """Resample a clip by a factor, which changes pitch and tempo; its length stays.
-
-    Speed perturbation (Ko et al., "Audio Augmentation for Speech Recognition", Interspeech 2015).
-    The interpolation is band-limited: what would fold over is filtered out first.
-    """
+class Tempo(Augmentation[SpeedConfig, DrawnSpeed]):
+    """Base of what changes how long a sound lasts; the clip's length stays."""
 
     Config = SpeedConfig
     domain = "waveform"
-    rank = 10
+
+    def play(self, clips: Tensor, factor: Fraction, sample_rate: int) -> Tensor:
+        """Play `(batch, time)` at `factor` times its speed: `(batch, ceil(time / factor))`."""
+        raise NotImplementedError
 
     def draw(self, batch: Batch, generator: Generator) -> DrawnSpeed:
         """Draw a speed for each clip, and where to cut."""
@@ -71,7 +69,7 @@ class Speed(Augmentation[SpeedConfig, DrawnSpeed]):
         return DrawnSpeed(rows, choice[rows], position[rows])
 
     def apply(self, batch: Batch, parameters: DrawnSpeed) -> Batch:
-        """Resample the clips, all of one speed at once, and take the nearest frame targets."""
+        """Play the clips, all of one speed at once, and take the nearest frame targets."""
         device = batch.waveforms.device
         waveforms, targets = batch.waveforms.clone(), batch.targets
         if targets is not None and targets.ndim == 3:
@@ -85,20 +83,21 @@ class Speed(Augmentation[SpeedConfig, DrawnSpeed]):
             lengths = batch.lengths_samples[rows]
             longer = (_sped(lengths, factor) - lengths).clamp(min=0)
             start = (parameters.position[here].to(device) * longer).long()
-            waveforms[rows] = self._clips(batch.waveforms[rows], lengths, start, factor)
+            played = self.play(batch.waveforms[rows], factor, batch.sample_rate)
+            waveforms[rows] = self._clips(played, waveforms.shape[1], lengths, start, factor)
             if targets is not None and targets.ndim == 3:
                 period = waveforms.shape[1] / targets.shape[1]
                 targets[rows] = self._targets(targets[rows], lengths, start, factor, period)
         return replace(batch, waveforms=waveforms, targets=targets)
 
-    def _clips(self, clips: Tensor, lengths: Tensor, start: Tensor, factor: Fraction) -> Tensor:
-        size = clips.shape[1]
+    def _clips(
+        self, sped: Tensor, size: int, lengths: Tensor, start: Tensor, factor: Fraction
+    ) -> Tensor:
         sped_lengths = _sped(lengths, factor)
-        sped = resample(clips, factor)
         # The kernel rings past the end of the sound: cut there, before the sound follows itself.
         sped = sped * below(sped_lengths, sped.shape[1])
         turns = math.floor(factor) + 1 if self.config.fill == "wrap" and factor > 1 else 1
-        turn = torch.arange(turns, device=clips.device)
+        turn = torch.arange(turns, device=sped.device)
         starts = start[:, None] - turn * sped_lengths[:, None]
         return overlaid(sped, starts, lengths, size)
 
@@ -106,16 +105,28 @@ class Speed(Augmentation[SpeedConfig, DrawnSpeed]):
         self, targets: Tensor, lengths: Tensor, start: Tensor, factor: Fraction, period: float
     ) -> Tensor:
         """Take from frame targets, `period` samples apart, what is now heard in each frame."""
-        frames, classes = targets.shape[1:]
         sped_lengths = _sped(lengths, factor)[:, None]
-        middle = (torch.arange(frames, device=targets.device) + 0.5) * period
+        middle = frame_middles(targets, period)
         place = middle + start[:, None]
         heard = middle < lengths[:, None]
         if self.config.fill == "zeros":
             heard = heard & (place < sped_lengths)
-        source = (place % sped_lengths * float(factor) / period).long().clamp(max=frames - 1)
-        taken = targets.gather(1, source[..., None].expand(-1, -1, classes))
-        return taken * heard[..., None]
+        return frames_at(targets, place % sped_lengths * float(factor), heard, period)
+
+
+@AUGMENTATIONS.register("speed")
+class Speed(Tempo):
+    """Resample a clip by a factor, which changes pitch and tempo; its length stays.
+
+    Speed perturbation (Ko et al., "Audio Augmentation for Speech Recognition", Interspeech 2015).
+    The interpolation is band-limited: what would fold over is filtered out first.
+    """
+
+    rank = 10
+
+    def play(self, clips: Tensor, factor: Fraction, sample_rate: int) -> Tensor:
+        """Resample."""
+        return resample(clips, factor)
 
 
 def _sped(lengths: Tensor, factor: Fraction) -> Tensor:

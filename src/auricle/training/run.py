@@ -123,6 +123,7 @@ def train(
     torch.manual_seed(config.train.seed)
     classifier = build_classifier(config.frontend, config.model, len(manifest.labels))
     require_clips_enough(classifier, config.train.batch_size)
+    build_augmenter(config.augment)  # a folder of noise that is not there is told at once
     if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
         with accelerator.main_process_first():  # one of them fetches
             _load_first_weights(classifier, config, manifest.labels, reporter)
@@ -212,6 +213,8 @@ def _prepare_job(setting: _Setting, *, resume: bool) -> tuple[Job, Position]:
         setting.reporter.say(
             f"augment: {part} is left out: 1 in these features is no fixed number of dB"
         )
+    for note in augmenter.prepare(classifier.frontend.sample_rate):
+        setting.reporter.warn(f"augment: {note}")
     step_module = TrainingStep(
         classifier,
         augmenter,
