@@ -318,7 +318,7 @@ def test_a_competition_layout(table, read):
     manifest = read(folder)
     assert labels_of(manifest) == {"a.wav": ("x",), "b.wav": ("y",)}
     assert noted(manifest, "sample_submission.csv is not read")
-    assert noted(manifest, "test.csv is not read", "no column for the label")
+    assert noted(manifest, "test.csv is not read")
     assert noted(manifest, "audio_files/")
 
 

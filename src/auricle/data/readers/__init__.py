@@ -11,7 +11,20 @@ from auricle.data.readers.base import Reader
 
 # In the order in which `reader=auto` asks them: layouts that leave no doubt first. A table can hold
 # folds, splits and groups that folders cannot, so where both are there the table is read.
-_MODULES = ("esc50", "esc10", "urbansound8k", "gtzan", "table", "folder")
+_MODULES = (
+    "esc50",
+    "esc10",
+    "urbansound8k",
+    "gtzan",
+    "speech_commands",
+    "speech_commands_12",
+    "fsd50k",
+    "common_voice",
+    "competition",
+    "list",
+    "table",
+    "folder",
+)
 READERS: Registry[Reader] = Registry("reader", __name__, _MODULES)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError
 from auricle.core.tables import Table, open_table
 from auricle.core.types import Clip, Label
@@ -19,6 +20,7 @@ from auricle.data.manifest import Manifest
 from auricle.data.readers.base import About
 from auricle.data.wording import case_twins, listed, plural
 
+_COMMON_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 COLUMN_KEYS = ("table", "path", "label", "label_separator", "split", "fold", "group")
 
 
@@ -50,16 +52,18 @@ def audio_base(config: DataConfig, default: Path) -> Path:
 def locate(base: Path, name: str) -> str:
     """Return the path of the file that a cell names, whether or not it exists.
 
-    Tables made on Windows have backslashes, and archives made on a Mac have letters with
-    accents in pieces (NFD) where the table has them whole.
+    Tables made on Windows have backslashes, archives made on a Mac have letters with accents in
+    pieces (NFD) where the table has them whole, and a table of ids leaves the suffix out.
     """
     path = os.path.normpath(os.path.join(base, name.replace("\\", "/")))
-    if not path.isascii() and not os.path.isfile(path):
-        for form in ("NFC", "NFD"):
-            other = unicodedata.normalize(form, path)
-            if os.path.isfile(other):
-                return other
-    return path
+    others: list[str] = []
+    if not path.isascii():
+        others += [unicodedata.normalize(form, path) for form in ("NFC", "NFD")]
+    if os.path.splitext(path)[1].lower() not in AUDIO_SUFFIXES:
+        others += [path + suffix for suffix in _COMMON_SUFFIXES]
+    if not others or os.path.isfile(path):
+        return path
+    return next(filter(os.path.isfile, others), path)
 
 
 def require_columns(table: Table, columns: Sequence[str]) -> Table:

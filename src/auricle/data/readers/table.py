@@ -8,7 +8,8 @@ passed over. Where class folders stand beside a table, the table is read, since 
 hold folds and groups; `data.reader=folder` reads the folders.
 
 Which columns are read: see `auricle.data.readers.columns`. Paths start from `data.audio_root`,
-else from the table's folder, or from audio_files/ or audio/ in it where more of them exist.
+else from the table's folder, or from audio_files/, audio/, train_audio/, audio_train/ or train/
+in it where more of them exist.
 """
 
 import itertools
@@ -30,8 +31,8 @@ from auricle.data.readers.rows import audio_base, locate
 from auricle.data.tables import TABLE_SUFFIXES, Table, open_table
 from auricle.data.wording import case_twins, listed, plural
 
-# Beside the table's own folder; the second and third are what published data sets use.
-_SOUND_FOLDERS = ("", "audio_files", "audio")
+# Beside the table's own folder: what published data sets and competitions use.
+_SOUND_FOLDERS = ("", "audio_files", "audio", "train_audio", "audio_train", "train")
 _NOT_TRUTH = ("submission", "prediction", "scores")
 _LOOKED_AT = 1000
 
