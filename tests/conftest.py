@@ -114,3 +114,99 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+class FakeSound:
+    """What is used of the module sounddevice: two microphones that give `sound` and then silence.
+
+    `rates` are those that a device can be opened at (None: any); `overflow_at` the reads before
+    which sound was lost; a device that `dies` raises where its sound ends.
+    """
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self) -> None:
+        self.sound = np.zeros((16000, 1), np.float32)
+        self.rates: set[int] | None = None
+        self.overflow_at: set[int] = set()
+        self.dies = False
+        self.before_read: Callable[[int], None] = lambda read: None
+        self.opened: list[dict[str, object]] = []
+        self.streams: list[FakeStream] = []
+        self.default = type("Default", (), {"device": [0, 2]})
+
+    def query_devices(self) -> list[dict[str, object]]:
+        names = [("Built-in Microphone", 1, 16000.0), ("Speaker", 0, 48000.0), ("HDMI", 0, 48000.0)]
+        names.append(("USB Audio: (hw:1,0)", 2, 48000.0))
+        keys = ("name", "max_input_channels", "default_samplerate")
+        return [{"hostapi": 0, **dict(zip(keys, row, strict=True))} for row in names]
+
+    def query_hostapis(self) -> list[dict[str, object]]:
+        return [{"name": "ALSA"}]
+
+    def InputStream(self, **how: object) -> "FakeStream":
+        if self.rates is not None and how["samplerate"] not in self.rates:
+            raise self.PortAudioError("Invalid sample rate", -9997)
+        self.opened.append(how)
+        self.streams.append(FakeStream(self))
+        return self.streams[-1]
+
+
+class FakeStream:
+    def __init__(self, module: FakeSound) -> None:
+        self._module = module
+        self._at = self._reads = 0
+        self.closed = False
+
+    def start(self) -> None:
+        pass
+
+    def read(self, frames: int) -> tuple[np.ndarray, bool]:
+        module = self._module
+        module.before_read(self._reads)
+        block = module.sound[self._at : self._at + frames]
+        self._at += len(block)
+        self._reads += 1
+        if len(block) < frames and module.dies:
+            raise module.PortAudioError("Device unplugged", -9985)
+        return np.pad(
+            block, ((0, frames - len(block)), (0, 0))
+        ), self._reads - 1 in module.overflow_at
+
+    def abort(self, ignore_errors: bool = True) -> None:
+        pass
+
+    def close(self, ignore_errors: bool = True) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def fake_sound() -> FakeSound:
+    return FakeSound()
+
+
+@pytest.fixture
+def alsa_microphone(tmp_path: Path) -> dict[str, str]:
+    """The environment in which PortAudio has a microphone `wavmic` that plays the file `PLAYED`.
+
+    It is a file that ALSA plays, so nothing paces it: a recording of an hour takes seconds.
+    """
+    played = tmp_path / "played.raw"
+    noise = np.random.default_rng(0).integers(-20000, 20000, 20 * 16000, dtype=np.int16)
+    played.write_bytes(noise.astype("<i2").tobytes())
+    config = tmp_path / "asound.conf"
+    config.write_text(
+        "</usr/share/alsa/alsa.conf>\n"
+        "pcm.wavraw {type file slave.pcm null file /dev/null "
+        f'infile "{played}" format raw}}\n'
+        "pcm.wavmic {type plug slave {pcm wavraw format S16_LE rate 16000 channels 1}}\n"
+    )
+    environment = {**os.environ, "ALSA_CONFIG_PATH": str(config), "PLAYED": str(played)}
+    code = "import sounddevice; assert 'wavmic' in str(sounddevice.query_devices())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("no PortAudio with ALSA (libportaudio2) on this machine")
+    return environment
