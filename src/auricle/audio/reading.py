@@ -10,7 +10,7 @@ import numpy as np
 
 from auricle.audio.decode import open_decoder
 from auricle.audio.resampling import Resampler, check_rate, resample
-from auricle.core.errors import AudioError, UnreadableAudio
+from auricle.core.errors import AudioError, NotFiniteAudio, UnreadableAudio
 from auricle.core.types import FloatArray, Waveform
 from auricle.core.units import samples_to_seconds, seconds_to_samples
 
@@ -152,7 +152,7 @@ _NOTHING = np.empty(0, dtype=np.float32)
 
 
 def _one_channel(path: str | os.PathLike[str], block: FloatArray, channel: Channel) -> FloatArray:
-    """Mix `(channels, frames)` to `(frames,)`, contiguous. Raises `UnreadableAudio` on NaN."""
+    """Mix `(channels, frames)` to `(frames,)`, contiguous. Raises `NotFiniteAudio`."""
     if len(block) == 1:
         samples = np.ascontiguousarray(block[0])
     elif channel == "mean":
@@ -168,7 +168,7 @@ def _one_channel(path: str | os.PathLike[str], block: FloatArray, channel: Chann
     finite = np.isfinite(samples)
     if not finite.all():
         bad = len(samples) - int(np.count_nonzero(finite))
-        raise UnreadableAudio(
+        raise NotFiniteAudio(
             f"{path} holds {bad} samples that are NaN or infinite; "
             "export it again as integer PCM (16 or 24 bit), or leave it out"
         )

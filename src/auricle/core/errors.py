@@ -37,6 +37,10 @@ class UnreadableAudio(AudioError):
     """The file is missing, empty, not sound, or damaged."""
 
 
+class NotFiniteAudio(UnreadableAudio):
+    """The file holds samples that are NaN or infinite."""
+
+
 class TruncatedAudio(AudioError):
     """The file ends before the length that its container declares."""
 
