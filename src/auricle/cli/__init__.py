@@ -26,7 +26,11 @@ COMMANDS = {
     "config": "Print the resolved configuration as YAML.",
     "demo": "The main job on real sound, from data to a deployed classifier.",
 }
-DATA_COMMANDS = {"check": "Look for what is wrong with a data set before it costs a training run."}
+DATA_COMMANDS = {
+    "check": "Look for what is wrong with a data set before it costs a training run.",
+    "show": "Show what is in a data set: classes, durations, spectrograms.",
+    "pack": "Pack a data set into one HDF5 file or WebDataset shards.",
+}
 
 OPTIONS = ("--help", "-h", "--version")
 
@@ -107,6 +111,10 @@ def _run(tokens: list[str]) -> int:
         from auricle.cli.flags import print_keys
 
         print_keys(command)
+    if command == "data":
+        from auricle.cli.readers_help import print_readers
+
+        print_readers()
     return status if isinstance(status, int) else 0
 
 
@@ -150,7 +158,7 @@ def build_app() -> "App":
     )
     for name, summary in COMMANDS.items():
         app.command(f"auricle.cli.{name}:{name}", name=name, help=summary)
-    data = App(name="data", help="Check data sets.", help_format="plaintext")
+    data = App(name="data", help="Look at data sets and prepare them.", help_format="plaintext")
     for name, summary in DATA_COMMANDS.items():
         data.command(f"auricle.cli.data_{name}:{name}", name=name, help=summary)
     app.command(data)

@@ -20,6 +20,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "demo": SECTIONS,
     "evaluate": ("data",),
     "data check": ("data",),
+    "data pack": ("data",),
     "data show": ("data",),
 }
 """Which sections of the configuration a command takes as dotted flags."""

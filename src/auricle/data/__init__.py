@@ -10,8 +10,11 @@ from auricle.data.manifest import (
     unit_of,
 )
 from auricle.data.manifest_files import read_manifest, write_manifest
+from auricle.data.overview import Overview, draw_clips, survey, thumbnails
+from auricle.data.packing import Pack, PackOptions, first_clips, open_pack, pack
 from auricle.data.readers import READERS, read_dataset
 from auricle.data.splits import apply_splits, fold_names, folds
+from auricle.data.submission import Submission, open_submission
 from auricle.data.tables import table_writer, write_table
 
 __all__ = [
@@ -22,15 +25,26 @@ __all__ = [
     "DemoData",
     "Finding",
     "Manifest",
+    "Submission",
+    "Overview",
+    "Pack",
+    "PackOptions",
     "apply_splits",
     "check",
     "demo_dataset",
+    "draw_clips",
+    "first_clips",
     "fold_names",
     "folds",
+    "open_submission",
+    "open_pack",
+    "pack",
     "read_dataset",
     "read_manifest",
     "require_trainable",
+    "survey",
     "table_writer",
+    "thumbnails",
     "unit_of",
     "write_manifest",
     "write_table",

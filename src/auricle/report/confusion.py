@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from auricle.core.errors import DataError, MissingExtra
 from auricle.core.writing import replacing
+from auricle.report.fonts import installed_fonts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,6 @@ _MOST_BARS = 60
 _MOST_COUNTS = 100  # classes; beyond, a count is too small to read
 _MOST_NAMES = 200
 _GAMMA = 0.5  # lets a mistake of 5 % be seen beside a diagonal of 90 %
-# Families that hold scripts which matplotlib's own font lacks, where they are installed.
-_OTHER_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "Arial")
 
 
 def draw_confusion(result_json: str | Path, png: str | Path) -> None:
@@ -107,7 +106,7 @@ def _name_axes(axes: "Axes", names: list[str], points: float, cell_inches: float
         axes.set_yticks([])
         return
     positions = np.arange(len(names))
-    fonts = _fonts()
+    fonts = installed_fonts()
     upright = _width_inches(names, points) > 0.9 * cell_inches
     axes.set_xticks(
         positions,
@@ -166,7 +165,7 @@ def _draw_bars(figure: "Figure", result: dict[str, Any]) -> None:
     for position, value in zip(positions.tolist(), values, strict=True):
         axes.text(value + 0.01, position, f"{value:.2f}", va="center", fontsize=8, color="0.25")
     names = [f"{_short(label)} ({support})" for _, label, support in figures]
-    axes.set_yticks(positions, names, fontsize=9, family=_fonts(), parse_math=False)
+    axes.set_yticks(positions, names, fontsize=9, family=installed_fonts(), parse_math=False)
     axes.set_ylim(positions.max(initial=0) + 0.6, -0.6)
     axes.set_xlim(0, 1.08)
     axes.set_xticks(np.linspace(0, 1, 6))
@@ -196,10 +195,3 @@ def _short(name: str) -> str:
         return name
     kept = _LONGEST_NAME - 1
     return f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}"
-
-
-def _fonts() -> list[str]:
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _OTHER_FONTS if name in installed)]
