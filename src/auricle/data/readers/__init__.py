@@ -28,6 +28,11 @@ _MODULES = (
 READERS: Registry[Reader] = Registry("reader", __name__, _MODULES)
 
 
+def reader_names() -> tuple[str, ...]:
+    """Return the names of all readers, in the order in which `reader=auto` asks them."""
+    return tuple(sorted(READERS, key=_MODULES.index))
+
+
 def read_dataset(path: str | Path, config: DataConfig, *, lenient: bool = False) -> Manifest:
     """Read the clips of a data set, and name, keep and order its classes as `config` says.
 
@@ -47,7 +52,7 @@ def _read(path: Path, config: DataConfig) -> Manifest:
         raise DataError(f"data set not found: {path}{hint}")
     if config.reader != "auto":
         return READERS[config.reader].read(path, config)
-    for name in _MODULES:
+    for name in reader_names():
         reader = READERS[name]
         if reader.claims(path, config):
             return reader.read(path, config)
