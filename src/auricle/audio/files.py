@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from auricle.audio.members import is_container, members_of, split_member
 from auricle.core.errors import UnreadableAudio
 
 AUDIO_SUFFIXES = frozenset(
@@ -21,7 +22,8 @@ def find_audio(paths: Iterable[str | Path]) -> list[Path]:
 
     A file is kept whatever its suffix; a folder stands for the files of `AUDIO_SUFFIXES` in it
     and below, sorted; a glob (`*`, `?`, `[...]`, `**` for any depth) stands for the same kind of
-    files, and folders, that it matches, sorted. Hidden files and folders are left out; links to
+    files, and folders, that it matches, sorted; a container (`auricle.audio.members`) stands for
+    the sounds in it, in their order. Hidden files and folders are left out; links to
     folders are followed, and each folder is read once. Raises `UnreadableAudio`, naming the path
     that means no file.
     """
@@ -40,7 +42,12 @@ def _expand(path: str | Path) -> list[Path]:
         if not inside:
             raise UnreadableAudio(f"folder {path} holds no sound files ({_suffixes()})")
         return inside
-    if os.path.exists(text):
+    if is_container(text):
+        inside = [Path(member) for member in members_of(text)]
+        if not inside:
+            raise UnreadableAudio(f"{path} holds no sound files ({_suffixes()})")
+        return inside
+    if os.path.exists(text) or split_member(text) is not None:
         return [Path(text)]
     if not glob.has_magic(text):
         raise UnreadableAudio(f"{path} does not exist; check the path")

@@ -5,7 +5,8 @@ line here; it is told by the suffix of the container.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,8 +23,20 @@ a sound file (closed by the reader), or a `Decoder` where the container holds sa
 `UnreadableAudio` for a container that is broken and a name that it does not have, `MissingExtra`
 where a library is not installed. Any thread of any process, forked ones too, may call it."""
 
-CONTAINERS: Registry[OpenMember] = Registry("container", __name__, ("h5", "tar"))
-"""How members are opened, by the suffix of their container, in lower case."""
+
+@dataclass(frozen=True)
+class ContainerType:
+    """One type of container: `open` opens a member, `names` lists those that are sounds.
+
+    `names` is given the path of a container and raises what `open` raises.
+    """
+
+    open: OpenMember
+    names: Callable[[str], Iterable[str]]
+
+
+CONTAINERS: Registry[ContainerType] = Registry("container", __name__, ("h5", "tar"))
+"""The types of containers by their suffix, in lower case."""
 
 
 def join_member(container: str | os.PathLike[str], member: str) -> str:
@@ -41,8 +54,7 @@ def split_member(path: str | os.PathLike[str]) -> tuple[str, str] | None:
     at = text.find(SEPARATOR)
     while at >= 0:
         container = text[:at]
-        suffix = os.path.splitext(container)[1].lower()
-        if suffix in CONTAINERS and os.path.isfile(container):
+        if is_container(container):
             return container, text[at + len(SEPARATOR) :]
         at = text.find(SEPARATOR, at + 1)
     return None
@@ -54,4 +66,20 @@ def open_member(path: str | os.PathLike[str]) -> "BufferedIOBase | Decoder | Non
     if inside is None:
         return None
     container, member = inside
-    return CONTAINERS[os.path.splitext(container)[1].lower()](container, member)
+    return _type_of(container).open(container, member)
+
+
+def is_container(path: str | os.PathLike[str]) -> bool:
+    """Say whether a path is that of a file whose suffix says that it holds members."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in CONTAINERS and os.path.isfile(path)
+
+
+def members_of(container: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the paths of all sounds in a container. Raises as `OpenMember`."""
+    text = os.fspath(container)
+    yield from (join_member(text, name) for name in _type_of(text).names(text))
+
+
+def _type_of(container: str) -> ContainerType:
+    return CONTAINERS[os.path.splitext(container)[1].lower()]

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.decode import Decoder
-from auricle.audio.members import CONTAINERS
+from auricle.audio.members import CONTAINERS, ContainerType
 from auricle.audio.members.samples import SampleDecoder
 from auricle.core.errors import DataError, MissingExtra, UnreadableAudio, nearest
 
@@ -254,14 +254,7 @@ def _check(pack: Pack) -> None:
 
 def open_h5_member(container: str, member: str) -> Decoder:
     """Open a sound of a pack. See `OpenMember`."""
-    try:
-        pack = open_pack(container)
-    except DataError as error:
-        raise UnreadableAudio(str(error)) from None
-    if pack.kind != "waveforms":
-        raise UnreadableAudio(
-            f"{container} holds {pack.kind}, not sound: read them with auricle.data.open_pack"
-        )
+    pack = _sounds(container)
     index = pack.find(member)
     if index is None:
         known = [pack.name(row) for row in range(min(len(pack), _SHOWN_NAMES))]
@@ -271,5 +264,23 @@ def open_h5_member(container: str, member: str) -> Decoder:
     return SampleDecoder(pack.clip(index), pack.sample_rate, "HDF5")
 
 
+def list_h5_members(container: str) -> Iterator[str]:
+    """Yield the names of the sounds of a pack. See `ContainerType`."""
+    pack = _sounds(container)
+    yield from (pack.name(index) for index in range(len(pack)))
+
+
+def _sounds(container: str) -> Pack:
+    try:
+        pack = open_pack(container)
+    except DataError as error:
+        raise UnreadableAudio(str(error)) from None
+    if pack.kind != "waveforms":
+        raise UnreadableAudio(
+            f"{container} holds {pack.kind}, not sound: read them with auricle.data.open_pack"
+        )
+    return pack
+
+
 for suffix in SUFFIXES:
-    CONTAINERS.add(suffix, open_h5_member)
+    CONTAINERS.add(suffix, ContainerType(open_h5_member, list_h5_members))

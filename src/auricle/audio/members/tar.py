@@ -6,11 +6,12 @@ An archive is walked once in a process, and a member is then read where it lies.
 import io
 import os
 import tarfile
+from collections.abc import Iterable
 from functools import lru_cache
 from io import BufferedIOBase
 
 from auricle.audio.files import AUDIO_SUFFIXES
-from auricle.audio.members import CONTAINERS
+from auricle.audio.members import CONTAINERS, ContainerType
 from auricle.core.errors import UnreadableAudio, nearest
 
 _MOST_ARCHIVES = 4096
@@ -20,8 +21,7 @@ _MOST_ARCHIVES = 4096
 def open_tar_member(container: str, member: str) -> BufferedIOBase:
     """Open a sound file in a tar archive. See `OpenMember`."""
     try:
-        status = os.stat(container)
-        places = _places(container, status.st_mtime_ns, status.st_size)
+        places = _sounds(container)
         if member not in places:
             guess = nearest(member, list(places)[:10_000])
             hint = f"did you mean '{guess}'?" if guess else f"it holds {len(places)} sounds"
@@ -33,6 +33,19 @@ def open_tar_member(container: str, member: str) -> BufferedIOBase:
     except OSError as error:
         raise UnreadableAudio(f"{container} cannot be read: {error.strerror or error}") from None
     return io.BytesIO(content)  # one that is cut short is told as any other file that is
+
+
+def list_tar_members(container: str) -> Iterable[str]:
+    """Return the names of the sounds in a tar archive. See `ContainerType`."""
+    try:
+        return _sounds(container)
+    except OSError as error:
+        raise UnreadableAudio(f"{container} cannot be read: {error.strerror or error}") from None
+
+
+def _sounds(container: str) -> dict[str, tuple[int, int]]:
+    status = os.stat(container)
+    return _places(container, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=_MOST_ARCHIVES)
@@ -58,4 +71,4 @@ def _is_sound(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
 
 
-CONTAINERS.add(".tar", open_tar_member)
+CONTAINERS.add(".tar", ContainerType(open_tar_member, list_tar_members))

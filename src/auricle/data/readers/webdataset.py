@@ -1,0 +1,277 @@
+"""WebDataset shards: tar archives in which the files of one clip share a basename.
+
+The format: https://github.com/webdataset/webdataset ("The WebDataset Format"): what stands before
+the first dot of a file's name is the key of a sample, the files of a sample stand together, and
+the suffix says what each is: `.cls` the number or name of the class, `.json` an object, `.txt` a
+text. Shards of `auricle data pack` say all that a manifest does; those of other people say a label
+by `.cls`, by a field of `.json` (`--data.label NAME` chooses it), or by a `.txt` of one short line.
+"""
+
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from auricle.audio import AUDIO_SUFFIXES
+from auricle.audio.members import join_member
+from auricle.core.errors import DataError
+from auricle.core.types import Clip, Label
+from auricle.data.config import DataConfig
+from auricle.data.manifest import Manifest
+from auricle.data.packing.plan import clip_of_record
+from auricle.data.packing.shards import INDEX
+from auricle.data.readers import READERS
+from auricle.data.readers.base import About
+from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
+from auricle.data.readers.pack import packed_manifest, refuse_audio_root, without_columns
+from auricle.data.readers.rows import Gatherer
+from auricle.data.wording import listed
+
+_LABEL_FIELDS = ("labels", "label", "class", "category", "tags", "tag")
+_CLASS_LISTS = ("labels.txt", "classes.txt")
+_BESIDE = (".cls", ".json", ".txt")
+_LONGEST_BYTES = 1 << 20
+_LONGEST_LABEL = 200
+_NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")
+_SPLIT = re.compile(r"([a-z]+)[-_.]", re.IGNORECASE)
+
+
+class WebDatasetReader:
+    """A folder of tar shards, or one tar file."""
+
+    about = About(
+        "a folder of WebDataset shards (.tar), or one of them; labels by .cls, .json or .txt",
+        home="https://github.com/webdataset/webdataset",
+    )
+
+    def claims(self, path: Path, config: DataConfig) -> bool:
+        """Say whether `path` is a tar file, or a folder of them without tables or sounds."""
+        if path.is_file():
+            return path.suffix.lower() == ".tar"
+        if not path.is_dir() or not _shards(path):
+            return False
+        if (path / INDEX).is_file():
+            return True
+        tables = (entry.suffix.lower() in (".csv", ".tsv", ".parquet") for entry in entries(path))
+        return not any(tables) and not class_folders(path)
+
+    def read(self, path: Path, config: DataConfig) -> Manifest:
+        """Read what stands beside the sounds of every shard. Raises `DataError`."""
+        refuse_audio_root(config, path)
+        shards = _shards(path) if path.is_dir() else [path]
+        if not shards:
+            raise DataError(f"{path} holds no shard (.tar); the reader 'webdataset' needs one")
+        packed = _index(path)
+        if packed is not None:
+            labels = tuple(str(label) for label in packed.get("labels", ()))
+            return packed_manifest(_own_clips(shards), path, config, packed, labels)
+        return _Foreign(path, shards, config).manifest()
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(path for path in entries(folder) if path.suffix.lower() == ".tar")
+
+
+def _index(path: Path) -> dict[str, Any] | None:
+    """Return what a pack of ours says of itself; None for other people's shards."""
+    index = (path if path.is_dir() else path.parent) / INDEX
+    try:
+        said = json.loads(index.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"index {index} cannot be read: {error}") from None
+    held = said.get("auricle") if isinstance(said, dict) else None
+    return held if isinstance(held, dict) else None
+
+
+def _samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield the name of each sound in a shard and, by suffix, the small files beside it.
+
+    Raises `DataError` for an archive that is compressed, damaged or cut short.
+    """
+    try:
+        with tarfile.open(shard, "r:") as archive:
+            key, sound, beside = "", "", dict[str, bytes]()
+            while (entry := archive.next()) is not None:
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
+                match = _NAME.fullmatch(entry.name)
+                if not entry.isreg() or match is None:
+                    continue
+                if match[1] != key:
+                    if sound:
+                        yield sound, beside
+                    key, sound, beside = match[1], "", {}
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if suffix in AUDIO_SUFFIXES:
+                    sound = entry.name
+                elif suffix in _BESIDE and entry.size <= _LONGEST_BYTES:
+                    file = archive.extractfile(entry)
+                    beside[suffix] = b"" if file is None else file.read()
+            if sound:
+                yield sound, beside
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(
+            f"{shard} is not an uncompressed tar archive, or was cut short ({error}); get it again"
+        ) from None
+
+
+def _own_clips(shards: list[Path]) -> Iterator[Clip]:
+    for shard in shards:
+        for sound, beside in _samples(shard):
+            try:
+                rows = json.loads(beside.get(".json", b""))["rows"]
+                yield from (clip_of_record(join_member(shard, sound), row) for row in rows)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise DataError(f"{shard} is damaged: what it says of {sound}: {error}") from None
+
+
+class _Foreign:
+    """Shards that somebody else made."""
+
+    def __init__(self, path: Path, shards: list[Path], config: DataConfig) -> None:
+        self.path = path
+        self.shards = shards
+        self.config = config
+        self.classes = _class_list(path if path.is_dir() else path.parent)
+        self.gather = Gatherer(WebDatasetReader.about, config)
+        self.several = config.label_separator is not None
+
+    def manifest(self) -> Manifest:
+        """Return what the shards say."""
+        splits = {shard: _split_of(shard) for shard in self.shards}
+        if len(set(splits.values())) < 2:
+            splits = dict.fromkeys(self.shards)
+        clips = list(self._clips(splits))
+        labels = {label for clip in clips for label in clip.labels}
+        numbers = all(label.isdecimal() for label in labels)
+        return self.gather.manifest(
+            iter(clips),
+            self.path,
+            labels=sorted(labels, key=int) if numbers else sorted(labels),
+            multi_label=self.several,
+            grouped=any(clip.group is not None for clip in clips),
+            notes=[
+                f"shards were read as splits by the first word of their names: {listed(found)}"
+                for found in [sorted({split for split in splits.values() if split})]
+                if found
+            ],
+        )
+
+    def _clips(self, splits: dict[Path, str | None]) -> Iterator[Clip]:
+        for shard, split in splits.items():
+            for sound, beside in _samples(shard):
+                path = join_member(shard, sound)
+                try:
+                    fields = _fields(beside)
+                    labels = self._labels(fields, beside)
+                except ValueError as error:
+                    self.gather.rejected.append(f"{path}: {error}")
+                    continue
+                if not labels and not self.several:
+                    self.gather.rejected.append(f"{path}: no label: {self._wanted()}")
+                    continue
+                yield self._clip(path, labels, fields, split)
+
+    def _clip(
+        self, path: str, labels: tuple[Label, ...], fields: dict[str, Any], split: str | None
+    ) -> Clip:
+        said = {
+            name: str(value)
+            for name, value in fields.items()
+            if isinstance(value, (str, int, float)) and value != ""
+        }
+        named = SPLIT_NAMES.get(said.get(self.config.split or "split", "").lower(), split)
+        clip = Clip(
+            path=path,
+            labels=labels,
+            split=named,
+            fold=said.get(self.config.fold or "fold"),
+            group=said.get(self.config.group or "group"),
+            extra={name: value for name, value in said.items() if name not in _LABEL_FIELDS},
+        )
+        return without_columns(clip, self.config)
+
+    def _labels(self, fields: dict[str, Any], beside: dict[str, bytes]) -> tuple[Label, ...]:
+        """Return the labels of a sample. Raises `ValueError` where what is there is no label."""
+        wanted = (self.config.label,) if self.config.label else _LABEL_FIELDS
+        field = next((name for name in wanted if name in fields), None)
+        if self.config.label is None and ".cls" in beside:
+            return (self._named(_text(beside[".cls"])),)
+        if field is not None:
+            return self._of_field(field, fields[field])
+        if self.config.label is None and ".txt" in beside:
+            text = _text(beside[".txt"])
+            if len(text) > _LONGEST_LABEL or "\n" in text:
+                raise ValueError(f"its .txt is a text of {len(text)} letters, not a label")
+            return self._split_up(text)
+        return ()
+
+    def _of_field(self, name: str, value: Any) -> tuple[Label, ...]:
+        if isinstance(value, str):
+            return self._split_up(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return (self._named(str(value)),)
+        if isinstance(value, list) and all(isinstance(item, (str, int)) for item in value):
+            labels = tuple(dict.fromkeys(self._named(str(item)) for item in value))
+            self.several = self.several or len(labels) != 1
+            return labels
+        raise ValueError(f"its field '{name}' is no label: {json.dumps(value)[:80]}")
+
+    def _split_up(self, text: str) -> tuple[Label, ...]:
+        separator = self.config.label_separator
+        parts = [text] if separator is None else text.split(separator)
+        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+    def _named(self, text: str) -> Label:
+        if not text.isdecimal() or not self.classes:
+            return text
+        if int(text) >= len(self.classes):
+            raise ValueError(f"class {text} is past the list of {len(self.classes)} classes")
+        return self.classes[int(text)]
+
+    def _wanted(self) -> str:
+        if self.config.label is not None:
+            return f"its .json has no field '{self.config.label}'"
+        return "it has no .cls, no .txt, and no field 'label' in its .json (--data.label NAME)"
+
+
+def _split_of(shard: Path) -> str | None:
+    match = _SPLIT.match(shard.name)
+    return None if match is None else SPLIT_NAMES.get(match[1].lower())
+
+
+def _class_list(folder: Path) -> tuple[Label, ...]:
+    """Return the names of numbered classes, from a list that stands beside the shards."""
+    for name in _CLASS_LISTS:
+        try:
+            lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{folder / name} cannot be read: {error}") from None
+        return tuple(line.strip() for line in lines if line.strip())
+    return ()
+
+
+def _fields(beside: dict[str, bytes]) -> dict[str, Any]:
+    if ".json" not in beside:
+        return {}
+    try:
+        fields = json.loads(beside[".json"])
+    except (ValueError, RecursionError):
+        raise ValueError("its .json is no JSON") from None
+    return fields if isinstance(fields, dict) else {}
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("its label is no UTF-8 text") from None
+
+
+READERS.add("webdataset", WebDatasetReader())
