@@ -88,12 +88,18 @@ class HearFlags(ScoreFlags):
         self, model: Path, files: Sequence[str], checkpoint: CheckpointFlags = AS_IT_SAYS
     ) -> "Hearing":
         """Find the files and load the classifier. Raises `ConfigError`, `ArtifactError`."""
-        from auricle.api import load
         from auricle.audio import find_audio
 
         if not files:
             raise ConfigError("name at least one sound file, folder or glob after the classifier")
-        paths = find_audio(files)
+        return self.start_over(model, find_audio(files), checkpoint)
+
+    def start_over(
+        self, model: Path, paths: list[Path], checkpoint: CheckpointFlags = AS_IT_SAYS
+    ) -> "Hearing":
+        """Load the classifier for files that are known. Raises as `start` does."""
+        from auricle.api import load
+
         reporter = start_reporter(self.quiet)
         classifier = load(
             model,
