@@ -80,6 +80,12 @@ class DataConfig(Config):
         "drawn)",
     )
 
+    test_share: float = Field(
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="how much is drawn for the test part where the data names no splits and folds",
+    )
     validation_share: float = Field(
         default=0.1,
         ge=0,

@@ -1,39 +1,25 @@
-"""Splits and folds: stratified, grouped, and the same on every machine.
+"""Splits and folds: as the data set has them, else drawn (see `auricle.data.drawing`).
 
-A split is drawn over units: a declared group, or else a file, so that two stretches of one
-recording never stand on two sides. Units are placed one by one, those with the rarest label
-first and large ones before small ones, each where it lowers the chi-square distance between the
-parts' label counts and their shares most. This is iterative stratification (Sechidis,
-Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data", ECML PKDD 2011) taken from
-clips to groups of clips.
-
-Ties and order come from a hash of seed and name, never from the order of the files, the
-operating system or where on the disk the data set lies.
+All of it works on columns: a part is a number per clip, so that millions of clips are split
+within the memory that they already take.
 """
 
-import hashlib
-import os
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from auricle.core.errors import DataError, nearest
-from auricle.core.types import Clip, Label
+from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
-from auricle.data.manifest import Manifest, unit_of
+from auricle.data.drawing import draw_part, gather, spread
+from auricle.data.manifest import SPLITS, Manifest
+from auricle.data.texts import IntArray, Numbered, first_appearance, numbered
 from auricle.data.wording import listed, plural
 
-TEST_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Clips that stay together: their positions, and how many there are of each label."""
-
-    name: str
-    clips: tuple[int, ...]
-    labels: Mapping[Label, int]
+TRAIN, VALIDATION, TEST = range(3)
+_FIFTH = 0.2
 
 
 def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
@@ -45,10 +31,9 @@ def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
     part only. Raises `DataError` where a declared group, or one and the same clip, would stand
     on two sides, and for folds that do not exist.
     """
-    has_split = any(clip.split for clip in manifest.clips)
-    has_fold = any(clip.fold for clip in manifest.clips)
+    clips = manifest.columns
+    has_split, has_fold = bool(clips.splits.filled().any()), bool(clips.folds.filled().any())
     asked = config.test_fold is not None or config.validation_fold is not None
-    by_fold = has_fold and (asked or not has_split)
     if not has_fold:
         for key in ("test_fold", "validation_fold"):
             if (value := getattr(config, key)) is not None:
@@ -57,26 +42,26 @@ def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
                     "with --data.fold COLUMN"
                 )
     notes: list[str] = []
-    if by_fold:
-        splits = _from_folds(manifest, config, notes)
+    if has_fold and (asked or not has_split):
+        parts = _from_folds(manifest, config, notes)
     elif has_split:
-        splits = _given(manifest, has_fold, notes)
+        parts = _given(clips, has_fold, notes)
     else:
-        splits = ["train"] * len(manifest.clips)
-        _draw(manifest, splits, "test", TEST_SHARE, seed)
-        notes.append(
-            f"the data set has no splits: a stratified fifth was drawn as the test part (seed "
-            f"{seed})"
-        )
-    _refuse_leaks(manifest, splits)
+        parts = numbered(SPLITS, np.full(len(clips), TRAIN))
+        if config.test_share > 0:
+            parts = _draw(clips, parts, TEST, config.test_share, seed)
+            how = "fifth was" if config.test_share == _FIFTH else f"{config.test_share:.0%} were"
+            notes.append(
+                f"the data set has no splits: a stratified {how} drawn as the test part (seed "
+                f"{seed})"
+            )
+    _refuse_leaks(clips, parts)
     share = config.validation_share
-    if "validation" not in splits and "train" in splits and share > 0:
-        _draw(manifest, splits, "validation", share, seed)
+    sizes = _sizes(parts)
+    if not sizes[VALIDATION] and sizes[TRAIN] and share > 0:
+        parts = _draw(clips, parts, VALIDATION, share, seed)
         notes.append(f"{share:.0%} of the training clips were drawn for validation (seed {seed})")
-    clips = tuple(
-        replace(clip, split=split) for clip, split in zip(manifest.clips, splits, strict=True)
-    )
-    result = replace(manifest, clips=clips)
+    result = replace(manifest, clips=clips.having(splits=parts))
     return result.noting(*notes, *_gaps(result))
 
 
@@ -89,25 +74,23 @@ def folds(
     here. For each name, `apply_splits` with `test_fold=name` gives that fold's splits. Raises
     `DataError` where a declared group stands in two folds, or where there are too few units.
     """
-    if any(clip.fold for clip in manifest.clips):
+    clips = manifest.columns
+    if clips.folds.filled().any():
         names = fold_names(manifest)
         if len(names) < 2:
             raise DataError(
                 f"cross-validation needs two folds, and the only one is '{''.join(names)}'"
             )
-        _refuse_leaks(manifest, [clip.fold or "" for clip in manifest.clips], "folds")
+        _refuse_leaks(clips, clips.folds.as_numbered(), "folds")
         return manifest, names
-    units = _units(manifest)
+    units = gather(clips, np.arange(len(clips)))
     _require_units(k, len(units), "group" if manifest.group_declared else "file")
     names = tuple(str(number) for number in range(1, k + 1))
-    places = _spread(units, dict.fromkeys(names, 1 / k), seed, "folds")
-    clips = list(manifest.clips)
-    for unit, name in zip(units, places, strict=True):
-        for at in unit.clips:
-            clips[at] = replace(clips[at], fold=name)
+    places = spread(units, [1 / k] * k, seed, "folds")
     grouped = " that keep groups whole" if manifest.group_declared else ""
     note = f"the data set has no folds: {k} stratified ones{grouped} were made (seed {seed})"
-    return replace(manifest, clips=tuple(clips)).noting(note), names
+    made = clips.having(folds=numbered(names, places[units.of_row]))
+    return replace(manifest, clips=made).noting(note), names
 
 
 def _require_units(k: int, units: int, noun: str) -> None:
@@ -124,15 +107,20 @@ def _require_units(k: int, units: int, noun: str) -> None:
 
 def fold_names(manifest: Manifest) -> tuple[str, ...]:
     """Return the names of the folds, numbers by value before words."""
-    names = {clip.fold for clip in manifest.clips if clip.fold}
-    return tuple(sorted(names, key=_natural))
+    return tuple(sorted(present(manifest.columns.folds.as_numbered()), key=_natural))
+
+
+def present(column: Numbered) -> list[str]:
+    """Return the texts that rows of a column have, the empty one left out."""
+    counts = np.bincount(column.codes, minlength=len(column.values))
+    return [column.values[at] for at in np.flatnonzero(counts).tolist() if column.values[at]]
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
     return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
 
 
-def _from_folds(manifest: Manifest, config: DataConfig, notes: list[str]) -> list[str]:
+def _from_folds(manifest: Manifest, config: DataConfig, notes: list[str]) -> Numbered:
     names = fold_names(manifest)
     if len(names) < 2:
         raise DataError(
@@ -150,8 +138,10 @@ def _from_folds(manifest: Manifest, config: DataConfig, notes: list[str]) -> lis
         raise DataError(f"fold {test} cannot be both the test and the validation part")
     if validation is not None and len(names) == 2:
         raise DataError("two folds leave nothing to train on once one of them is validation")
-    parts = {test: "test", validation: "validation"}
-    return [parts.get(clip.fold or "", "train") for clip in manifest.clips]
+    of_fold = {test: TEST, validation: VALIDATION}
+    column = manifest.columns.folds.as_numbered()
+    parts = np.array([of_fold.get(name, TRAIN) for name in column.values])
+    return numbered(SPLITS, parts[column.codes])
 
 
 def _fold(wanted: str | int | None, key: str, names: Sequence[str]) -> str | None:
@@ -164,19 +154,26 @@ def _fold(wanted: str | int | None, key: str, names: Sequence[str]) -> str | Non
     )
 
 
-def _given(manifest: Manifest, has_fold: bool, notes: list[str]) -> list[str]:
+def _given(clips: Clips, has_fold: bool, notes: list[str]) -> Numbered:
     if has_fold:
         notes.append(
             "the data set has splits and folds: the splits were taken; --data.test_fold N takes "
             "the folds"
         )
-    bare = sum(clip.split is None for clip in manifest.clips)
-    if bare:
+    bare = np.flatnonzero(~clips.splits.filled())
+    if len(bare):
         raise DataError(
-            f"{plural(bare, 'clip')} of {len(manifest.clips):,} are in no split, such as "
-            f"{next(clip.path for clip in manifest.clips if clip.split is None)}"
+            f"{plural(len(bare), 'clip')} of {len(clips):,} are in no split, such as "
+            f"{clips[int(bare[0])].path}"
         )
-    return [clip.split or "" for clip in manifest.clips]
+    column = clips.splits.as_numbered()
+    # Ours come first, under their own numbers; a split by another name keeps it.
+    names = [*SPLITS, *(name for name in column.values if name not in SPLITS)]
+    return numbered(names, np.array([names.index(name) for name in column.values])[column.codes])
+
+
+def _sizes(parts: Numbered) -> list[int]:
+    return np.bincount(parts.codes, minlength=len(parts.values)).tolist()
 
 
 def _gaps(manifest: Manifest) -> list[str]:
@@ -198,150 +195,61 @@ def _gaps(manifest: Manifest) -> list[str]:
     return notes
 
 
-def _refuse_leaks(manifest: Manifest, parts: Sequence[str], what: str = "splits") -> None:
+def _refuse_leaks(clips: Clips, parts: Numbered, what: str = "splits") -> None:
     """Raise where a declared group, or one and the same stretch of sound, is in two parts."""
-    seen: dict[tuple[object, ...], str] = {}
-    for clip, part in zip(manifest.clips, parts, strict=True):
-        keys: list[tuple[object, ...]] = [("clip", clip.path, clip.onset_s, clip.offset_s)]
-        if clip.group is not None:
-            keys.append(("group", clip.group))
-        for key in keys:
-            other = seen.setdefault(key, part)
-            if other == part:
-                continue
-            kind, name = key[0], key[1]
-            remedy = (
-                "Mend the table, or give up the group with --data.group none"
-                if kind == "group"
-                else "Take one of the rows out of the table"
-            )
-            raise DataError(
-                f"the {kind} '{name}' is in two {what}, '{other}' and '{part}', so that a figure "
-                f"measured there would be too good. {remedy}"
-            )
-
-
-def _draw(manifest: Manifest, splits: list[str], name: str, share: float, seed: int) -> None:
-    """Move a share of the training clips in `splits` to the part `name`, in place."""
-    units = _units(manifest, [at for at, split in enumerate(splits) if split == "train"])
-    places = _spread(units, {"train": 1 - share, name: share}, seed, name)
-    _keep_classes(units, places)
-    if name not in places:
-        _give_one(units, places, name, seed)
-    for unit, place in zip(units, places, strict=True):
-        for at in unit.clips:
-            splits[at] = place
-
-
-def _keep_classes(units: Sequence[_Unit], places: list[str]) -> None:
-    """Bring every class that lost all its training clips back, by its smallest unit."""
-    held = {
-        label
-        for unit, at in zip(units, places, strict=True)
-        if at == "train"
-        for label in unit.labels
+    groups, first = clips.groups.factorise()
+    leaks = {
+        "clip": first_leak(*place_numbers(clips), parts.codes),
+        "group": first_leak(groups, first, parts.codes, clips.groups.filled()),
     }
-    for label in sorted({label for unit in units for label in unit.labels} - held):
-        if label in held:
-            continue  # came back together with another
-        of_label = [at for at, unit in enumerate(units) if label in unit.labels]
-        smallest = min(of_label, key=lambda at: len(units[at].clips))
-        places[smallest] = "train"
-        held |= set(units[smallest].labels)
+    found = [(leak, kind) for kind, leak in leaks.items() if leak is not None]
+    if not found:
+        return
+    (at, other), kind = min(found, key=lambda one: one[0][0])
+    name = clips.paths.block(at, at + 1)[0]
+    remedy = "Take one of the rows out of the table"
+    if kind == "group":
+        name = clips.groups.block(at, at + 1)[0]
+        remedy = "Mend the table, or give up the group with --data.group none"
+    sides = [parts.values[parts.codes[row]] for row in (other, at)]
+    raise DataError(
+        f"the {kind} '{name}' is in two {what}, '{sides[0]}' and '{sides[1]}', so that a figure "
+        f"measured there would be too good. {remedy}"
+    )
 
 
-def _give_one(units: Sequence[_Unit], places: list[str], name: str, seed: int) -> None:
-    """Fill an empty part with the smallest unit that takes no class away from training.
+def first_leak(
+    owners: IntArray,
+    first: IntArray,
+    parts: IntArray,
+    counted: npt.NDArray[np.bool_] | None = None,
+) -> tuple[int, int] | None:
+    """Return the first row whose owner began in another part, and the row where it began.
 
-    A few large groups (five speakers and a tenth of the clips) would leave it empty otherwise.
+    `owners` are numbers and `first` the row where each appears; rows not `counted` are passed over.
     """
-    holders = Counter(label for unit in units for label in unit.labels)
-    spare = [
-        at for at, unit in enumerate(units) if all(holders[label] > 1 for label in unit.labels)
-    ]
-    if spare:
-        at = min(spare, key=lambda at: (len(units[at].clips), _hash(seed, name, units[at].name)))
-        places[at] = name
+    elsewhere = parts[first[owners]] != parts
+    if counted is not None:
+        elsewhere &= counted
+    at = int(elsewhere.argmax()) if len(elsewhere) else 0
+    return (at, int(first[owners[at]])) if elsewhere.any() else None
 
 
-def _units(manifest: Manifest, chosen: Sequence[int] | None = None) -> list[_Unit]:
-    """Gather clips into units, in the order of the units' names."""
-    clips = manifest.clips
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for at in range(len(clips)) if chosen is None else chosen:
-        members[unit_of(clips[at])].append(at)
-    root = _common_folder(clips)
-    units = [
-        _Unit(
-            name=f"{kind}\0{_portable(name, root) if kind == 'file' else name}",
-            clips=tuple(held),
-            # A clip without any label counts as one of a class of its own.
-            labels=Counter(label for at in held for label in clips[at].labels or ("",)),
-        )
-        for (kind, name), held in members.items()
-    ]
-    return sorted(units, key=lambda unit: unit.name)
+def place_numbers(clips: Clips) -> tuple[IntArray, IntArray]:
+    """Number the stretches of files in the order in which they appear, and say where they do."""
+    places, first = clips.paths.factorise()
+    if len(first) == len(places):
+        return places, first
+    for times in (clips.onsets_s, clips.offsets_s):
+        numbers = np.unique(times, return_inverse=True)[1]
+        places, first = first_appearance(places.astype(np.int64) * len(times) + numbers)
+    return places, first
 
 
-def _common_folder(clips: Sequence[Clip]) -> str:
-    folders = {os.path.dirname(os.path.abspath(clip.path)) for clip in clips}
-    try:
-        return os.path.commonpath(folders) if folders else ""
-    except ValueError:
-        return ""  # several drives: names then begin with the drive
-
-
-def _portable(path: str, root: str) -> str:
-    """Name a file the same on every machine: from the data set's folder, slashes, NFC."""
-    path = os.path.abspath(path)
-    inside = os.path.relpath(path, root) if root else path
-    return unicodedata.normalize("NFC", inside.replace(os.sep, "/"))
-
-
-def _spread(
-    units: Sequence[_Unit], shares: Mapping[str, float], seed: int, purpose: str
-) -> list[str]:
-    """Return the part of each unit, so that every part has its share of clips and labels."""
-    totals: Counter[Label] = Counter()
-    for unit in units:
-        totals.update(unit.labels)
-    everything = sum(totals.values())
-    counts = {part: Counter[Label]() for part in shares}
-    sizes = dict.fromkeys(shares, 0)
-    drawn = {label: _hash(seed, purpose, label) for label in totals}
-
-    def turn(at: int) -> tuple[int, str, int, str]:
-        unit = units[at]
-        rarest = min(unit.labels, key=lambda label: (totals[label], label))
-        drawn_unit = _hash(seed, purpose, unit.name)
-        return (totals[rarest], drawn[rarest], -len(unit.clips), drawn_unit)
-
-    def cost(part: str, unit: _Unit) -> float:
-        """Return the growth of the chi-square distance if `unit` goes to `part`."""
-        share = shares[part]
-        grown = sum(
-            _growth(counts[part][label], number, share * totals[label])
-            for label, number in unit.labels.items()
-        )
-        size = sum(unit.labels.values())
-        # The whole weighs as much as all labels together: rounding errors of many small
-        # classes must not add up.
-        return grown + len(totals) * _growth(sizes[part], size, share * everything)
-
-    places = [""] * len(units)
-    for at in sorted(range(len(units)), key=turn):
-        unit = units[at]
-        # Rounded, so that what is equal on paper is equal here; the first part wins a tie.
-        part = min(shares, key=lambda name: round(cost(name, unit), 9))
-        places[at] = part
-        counts[part].update(unit.labels)
-        sizes[part] += sum(unit.labels.values())
-    return places
-
-
-def _growth(count: int, more: int, wanted: float) -> float:
-    return ((count + more - wanted) ** 2 - (count - wanted) ** 2) / wanted
-
-
-def _hash(seed: int, purpose: str, name: str) -> str:
-    return hashlib.sha256(f"{seed}\0{purpose}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
+def _draw(clips: Clips, parts: Numbered, part: int, share: float, seed: int) -> Numbered:
+    """Return the parts with a share of the training clips moved to another part."""
+    chosen = np.flatnonzero(parts.codes == TRAIN)
+    drawn = draw_part(clips, chosen, share, seed, SPLITS[part])
+    codes = parts.codes.copy()
+    codes[chosen[drawn]] = part
+    return Numbered(parts.values, codes)

@@ -7,6 +7,7 @@ ten bytes. Columns are immutable; what is taken from one shares its letters.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,10 +40,9 @@ class Numbered:
         """Return the column with the rows of a mask, of positions or of a slice."""
         return Numbered(self.values, self.codes[rows])
 
-    def factorise(self) -> tuple[IntArray, "Numbered"]:
-        """Return the rows' texts as numbers in order of appearance, and the different texts."""
-        codes, first = first_appearance(self.codes)
-        return codes, self.take(first)
+    def factorise(self) -> tuple[IntArray, IntArray]:
+        """Number equal texts in the order in which they appear; return numbers and first rows."""
+        return first_appearance(self.codes)
 
     def as_numbered(self) -> "Numbered":
         """Return the column itself."""
@@ -72,31 +72,26 @@ class Text:
         """Return the column with the rows of a mask, of positions or of a slice."""
         return Text(self.letters, self.starts[rows], self.sizes[rows])
 
-    def factorise(self) -> tuple[IntArray, "Text"]:
-        """Return the rows' texts as numbers in order of appearance, and the different texts.
+    def factorise(self) -> tuple[IntArray, IntArray]:
+        """Number equal texts in the order in which they appear; return numbers and first rows.
 
         Rows are sorted by a hash, since a dictionary of them would take more than the column; that
         equal hashes come from equal texts is looked at.
         """
-        hashes = np.fromiter(map(_hash, self._all_pieces()), np.int64, len(self))
-        codes, first = first_appearance(hashes)
-        del hashes
+        codes, first = first_appearance(np.fromiter(map(_hash, self._all()), np.int64, len(self)))
         twice = np.ones(len(self), np.bool_)
         twice[first] = False
         again = np.flatnonzero(twice)
-        original = self.take(first[codes[again]])
-        pairs = zip(self.take(again)._all_pieces(), original._all_pieces(), strict=True)
-        if all(piece == other for piece, other in pairs):
-            return codes, self.take(first)
+        if all(map(eq, self.take(again)._all(), self.take(first[codes[again]])._all())):
+            return codes, first
         numbers: dict[bytes, int] = {}
-        exact = [numbers.setdefault(bytes(p), len(numbers)) for p in self._all_pieces()]
-        codes, first = first_appearance(np.array(exact, np.int64))
-        return codes, self.take(first)
+        exact = [numbers.setdefault(piece, len(numbers)) for piece in self._all()]
+        return first_appearance(np.array(exact, np.int64))
 
     def as_numbered(self) -> "Numbered":
         """Return the column with its texts as Python strings: for columns of few different ones."""
-        codes, values = self.factorise()
-        return Numbered(tuple(values.block(0, len(values))), codes)
+        codes, first = self.factorise()
+        return numbered(self.take(first).block(0, len(first)), codes)
 
     def filled(self) -> npt.NDArray[np.bool_]:
         """Say of each row whether it holds a text that is not empty."""
@@ -107,13 +102,13 @@ class Text:
         starts, sizes = self.starts[start:stop].tolist(), self.sizes[start:stop].tolist()
         return (letters[at : at + size] for at, size in zip(starts, sizes, strict=True))
 
-    def _all_pieces(self) -> Iterator[bytes]:
+    def _all(self) -> Iterator[bytes]:
         for start in range(0, len(self), ROWS_AT_ONCE):
             yield from map(bytes, self._pieces(start, start + ROWS_AT_ONCE))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was taken from a long column does not carry the whole of it to another process.
-        letters = bytearray(b"".join(self._all_pieces()))
+        letters = bytearray(b"".join(self._all()))
         return Text, (letters, starts_of(self.sizes), self.sizes)
 
 
