@@ -92,10 +92,15 @@ def recover_folder(path: str | Path) -> Path:
     return path
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Remove the temporary files and folders that killed writers left in `folder`."""
+def remove_leftovers(folder: str | Path, *, of: str | None = None) -> None:
+    """Remove the temporary files and folders that killed writers left in `folder`.
+
+    `of`: those of the file or folder of that name only, where others may be at work.
+    """
     for path in Path(folder).glob(".*.part"):
         if not _TEMPORARY.fullmatch(path.name):
+            continue
+        if of is not None and path.name[1 : -len(".12345678.part")] != of:
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
