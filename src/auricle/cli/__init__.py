@@ -30,6 +30,7 @@ DATA_COMMANDS = {
     "check": "Look for what is wrong with a data set before it costs a training run.",
     "show": "Show what is in a data set: classes, durations, spectrograms.",
     "pack": "Pack a data set into one HDF5 file or WebDataset shards.",
+    "targets": "Write labels as arrays: weak (files, classes), strong (files, frames, classes).",
 }
 
 OPTIONS = ("--help", "-h", "--version")

@@ -22,6 +22,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "data check": ("data",),
     "data pack": ("data",),
     "data show": ("data",),
+    "data targets": ("data",),
 }
 """Which sections of the configuration a command takes as dotted flags."""
 
