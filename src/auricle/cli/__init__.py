@@ -22,6 +22,7 @@ COMMANDS = {
     "detect": "Say when what is heard: events with onset and offset.",
     "embed": "Turn sound files into vectors.",
     "export": "Write a trained classifier as one ONNX file.",
+    "record": "Record labelled clips from a microphone into a folder per class.",
     "models": "List the networks, or show one.",
     "config": "Print the resolved configuration as YAML.",
     "demo": "The main job on real sound, from data to a deployed classifier.",
