@@ -1,0 +1,224 @@
+"""Near duplicates among many sounds, found by their landmarks without comparing all pairs.
+
+Three peaks that lie close together make a hash: the bin of the first, and how far the two others
+are from it in frequency and time (about 27 bits that tell sounds apart). Hashes of all sounds are
+sorted; equal ones stand side by side, and sounds that share several at one and the same lag are
+candidates. Then the whole constellations are laid over each other at that lag and the peaks that
+meet are counted. What is left is for `correlation` of the sounds themselves to confirm.
+
+References: Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003 (hashes of peaks and
+their agreement in time).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from auricle.core.types import FloatArray
+from auricle.data.fingerprint import STEP_S, STEPS_PER_HOP, Landmarks, times_and_bins
+
+Integers = npt.NDArray[np.int64]
+
+_LOOK_AHEAD = 24
+"""How many later peaks are looked through for the partners of a peak."""
+_SHORTEST_STEPS, _LONGEST_STEPS = 2 * STEPS_PER_HOP, 62 * STEPS_PER_HOP  # 32 ms to 1 s
+_WIDEST_BINS = 63  # 1 kHz
+_PARTNERS = 3
+_TIME_GRAIN_STEPS = 6  # times are compared in grains of 1.5 hops
+
+_INDEX_BITS = 28
+_HASH_BITS = 9 + 2 * (7 + 6)
+_MOST_IN_MEMORY = 1 << 25
+"""Hashes that are sorted at a time (8 bytes each, a few times over)."""
+_BLOCK = 1 << 16  # landmarks whose hashes are made at a time
+
+_REACH = 8
+"""A hash is compared with this many of its equals, so that a common one costs no square."""
+_LEAST_HITS = 3
+_LAG_GRAIN_STEPS = 6
+_MEET_STEPS, _MEET_BINS = 5, 1
+_LEAST_MEETING = 6
+_LEAST_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two sounds, by number, that seem to be the same.
+
+    `second` begins `lag_s` seconds after the beginning of `first` (below 0: before it). Where
+    both sound, `share` of the peaks of the poorer one are peaks of the other, `meeting` in number;
+    half of them lie before `middle_s` seconds of what both share.
+    """
+
+    first: int
+    second: int
+    lag_s: float
+    share: float
+    meeting: int
+    middle_s: float
+
+
+def near_duplicates(landmarks: Landmarks, starts: npt.ArrayLike) -> Iterator[Match]:
+    """Find the pairs of sounds that share most of their landmarks, in order.
+
+    `landmarks` are those of all sounds one after another; sound `n` has those from `starts[n]` to
+    `starts[n + 1]`. Time and memory grow with the number of landmarks, but for a small part: chance
+    makes equal hashes in pairs, and pairs grow with the square (a two-hundred-millionth of it).
+    """
+    bounds = np.asarray(starts, np.int64)
+    for first, second, lag_steps in _candidates(landmarks, bounds):
+        pair = [landmarks[bounds[at] : bounds[at + 1]] for at in (first, second)]
+        share, met = _agreement(pair[0], pair[1], lag_steps)
+        if share >= _LEAST_SHARE and len(met) >= _LEAST_MEETING:
+            middle = float(np.median(met)) - max(0, -lag_steps)
+            lag_s, middle_s = lag_steps * STEP_S, max(0.0, middle) * STEP_S
+            yield Match(first, second, lag_s, share, len(met), middle_s)
+
+
+def _candidates(landmarks: Landmarks, bounds: Integers) -> Iterator[tuple[int, int, int]]:
+    """Yield pairs whose hashes agree on a lag, with that lag in steps, ordered by pair."""
+    parts = 1 + len(landmarks) * _PARTNERS // _MOST_IN_MEMORY
+    found = [_hits(landmarks, bounds, part, parts) for part in range(parts)]
+    pairs = np.concatenate([pair for pair, _ in found])
+    lags = np.concatenate([lag for _, lag in found])
+    # Most hits are lone ones by chance: put them aside before anything is computed of them.
+    order = np.argsort(pairs, kind="stable")
+    pairs, lags = pairs[order], lags[order]
+    often = _run_lengths(pairs) >= _LEAST_HITS
+    pairs, lags = pairs[often], lags[often]
+    if not len(pairs):
+        return
+    order = np.lexsort((lags, pairs))
+    pairs, lags = pairs[order], lags[order]
+    number = np.cumsum(np.diff(pairs, prepend=pairs[0]) != 0)
+    line = number << 40 | (lags + (1 << 30))
+    agreeing = np.searchsorted(line, line + _LAG_GRAIN_STEPS, "right") - np.arange(len(line))
+    best = np.lexsort((-agreeing, pairs))
+    best = best[np.diff(pairs[best], prepend=-1) != 0]
+    for at in best[agreeing[best] >= _LEAST_HITS].tolist():
+        middle = int(np.median(lags[at : at + agreeing[at]]))
+        yield int(pairs[at] >> 32), int(pairs[at] & 0xFFFFFFFF), middle
+
+
+def _run_lengths(values: Integers) -> Integers:
+    """Return, for each of sorted values, how often it occurs."""
+    edges = np.flatnonzero(np.diff(values, prepend=values[:1] - 1, append=values[-1:] + 1))
+    lengths = np.diff(edges)
+    return np.repeat(lengths, lengths)
+
+
+def _hits(
+    landmarks: Landmarks, bounds: Integers, part: int, parts: int
+) -> tuple[Integers, Integers]:
+    """Return pairs of sounds with an equal hash (`first << 32 | second`) and its lag in steps."""
+    blocks = []
+    for start in range(0, len(landmarks), _BLOCK):
+        made, anchors = _hashes(landmarks, bounds, start)
+        if parts > 1:
+            mine = made % parts == part
+            made, anchors = made[mine], anchors[mine]
+        blocks.append((made, anchors))
+    hashes = np.concatenate([made for made, _ in blocks] or [np.empty(0, np.int64)])
+    anchors = np.concatenate([at for _, at in blocks] or [np.empty(0, np.int64)])
+    keys = hashes << _INDEX_BITS | np.arange(len(hashes))
+    keys.sort()
+    repeated = _run_lengths(keys >> _INDEX_BITS) > 1
+    hashes, at = keys[repeated] >> _INDEX_BITS, anchors[keys[repeated] & ((1 << _INDEX_BITS) - 1)]
+    owner = np.searchsorted(bounds, at, "right") - 1
+    time = (landmarks[at] >> np.uint32(9)).astype(np.int64)
+    pairs, lags = [], []
+    for reach in range(1, min(_REACH, len(hashes) - 1) + 1):
+        equal = (hashes[reach:] == hashes[:-reach]) & (owner[reach:] != owner[:-reach])
+        one = np.flatnonzero(equal)
+        other = one + reach
+        in_order = owner[one] < owner[other]
+        low, high = np.where(in_order, one, other), np.where(in_order, other, one)
+        pairs.append(owner[low] << 32 | owner[high])
+        lags.append(time[low] - time[high])
+    nothing = np.empty(0, np.int64)
+    return np.concatenate([*pairs, nothing]), np.concatenate([*lags, nothing])
+
+
+def _hashes(landmarks: Landmarks, bounds: Integers, start: int) -> tuple[Integers, Integers]:
+    """Return the hashes of a block of landmarks and the landmark that each begins with.
+
+    The partners of a peak are the next three within 1 s and 1 kHz; each two make a hash.
+    """
+    chosen = landmarks[start : start + _BLOCK + _LOOK_AHEAD]
+    time, bins = times_and_bins(chosen)
+    owner = np.searchsorted(bounds, np.arange(start, start + len(chosen)), "right")
+    count = min(_BLOCK, len(chosen))
+    filled = np.zeros(count, np.int64)
+    partners = np.zeros((_PARTNERS, count), np.int64)
+    for ahead in range(1, _LOOK_AHEAD + 1):
+        here = np.arange(min(count, len(chosen) - ahead))
+        there = here + ahead
+        later, higher = time[there] - time[here], bins[there] - bins[here]
+        fits = (owner[there] == owner[here]) & (np.abs(higher) <= _WIDEST_BINS)
+        fits &= (later >= _SHORTEST_STEPS) & (later < _LONGEST_STEPS) & (filled[here] < _PARTNERS)
+        one = here[fits]
+        grain = (later[fits] + _TIME_GRAIN_STEPS // 2) // _TIME_GRAIN_STEPS
+        partners[filled[one], one] = (higher[fits] + 64) << 6 | grain
+        filled[one] += 1
+    made, anchors = [], []
+    for low, high in ((0, 1), (0, 2), (1, 2)):
+        full = np.flatnonzero(filled > high)
+        made.append((bins[full] << 13 | partners[low, full]) << 13 | partners[high, full])
+        anchors.append(full + start)
+    return np.concatenate(made), np.concatenate(anchors)
+
+
+def _agreement(first: Landmarks, second: Landmarks, lag_steps: int) -> tuple[float, Integers]:
+    """Lay `second` over `first` at a lag; return the share of peaks that meet, and the times in
+    `second`, in steps, of those that do.
+    """
+    time, bins = times_and_bins(first)
+    other_time, other_bins = times_and_bins(second)
+    other_time = other_time + lag_steps
+    start = max(time[0], other_time[0]) - _MEET_STEPS
+    end = min(time[-1], other_time[-1]) + _MEET_STEPS
+    mine, theirs = (time >= start) & (time <= end), (other_time >= start) & (other_time <= end)
+    other_time, other_bins = other_time[theirs], other_bins[theirs]
+    line = np.sort(_on_a_line(bins[mine], time[mine]))
+    meets = np.zeros(len(other_time), np.bool_)
+    for shift in range(-_MEET_BINS, _MEET_BINS + 1):
+        wanted = _on_a_line(other_bins + shift, other_time)
+        low = np.searchsorted(line, wanted - _MEET_STEPS, "left")
+        meets |= np.searchsorted(line, wanted + _MEET_STEPS, "right") > low
+    met = other_time[meets] - lag_steps
+    return len(met) / max(1, min(len(line), len(meets))), met
+
+
+def _on_a_line(bins: Integers, time: Integers) -> Integers:
+    """Put peaks on one axis on which those of different bins are far apart."""
+    return bins << 40 | (time + (1 << 30))
+
+
+def correlation(
+    first: FloatArray, second: FloatArray, lag_samples: int, slack_samples: int
+) -> float:
+    """Return the correlation of two sounds, of one sample rate, at the best lag near `lag_samples`.
+
+    At each lag within `slack_samples` of it, `second` begins that many samples after `first`; the
+    product of what both cover is divided by the root of their energies there: 1 for sounds that
+    differ in level alone, about 0 for others. Lags are tried in steps of half a sample, since
+    sounds of high pitch that are half a sample apart correlate little. 0 where they never sound
+    together.
+    """
+    size = 1 << (len(first) + len(second) - 1).bit_length()
+    spectrum = np.fft.rfft(first, size) * np.conj(np.fft.rfft(second, size))
+    product = 2 * np.fft.irfft(spectrum, 2 * size)  # twice the length: twice the rate
+    halves = np.arange(2 * (lag_samples - slack_samples), 2 * (lag_samples + slack_samples) + 1)
+    lags = halves // 2
+    start, end = np.maximum(0, lags), np.minimum(len(first), len(second) + lags)
+    halves, lags, start, end = (one[end > start] for one in (halves, lags, start, end))
+    mine, theirs = (
+        np.concatenate([[0.0], np.cumsum(np.square(one, dtype=np.float64))])
+        for one in (first, second)
+    )
+    energy = (mine[end] - mine[start]) * (theirs[end - lags] - theirs[start - lags])
+    heard = energy > 1e-6 * mine[-1] * theirs[-1]  # where one is silent, rounding would correlate
+    values = np.abs(product[halves[heard] % (2 * size)]) / np.sqrt(energy[heard])
+    return float(values.max(initial=0.0))
