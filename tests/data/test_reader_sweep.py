@@ -233,6 +233,132 @@ def lists(root: Path) -> Layout:
     )  # fmt: skip
 
 
+SEGMENTS = (
+    "# Segments csv created Sun Mar  5 10:54:25 2017",
+    "# num_ytids=1, num_segs=1, num_unique_labels=2, num_positive_labels=2",
+    "# YTID, start_seconds, end_seconds, positive_labels",
+)
+
+
+@layout("audioset")
+def audioset(root: Path) -> Layout:
+    sounds(root, "audio/eval/Y-0RWZT-miFs.wav", "audio/eval/Y--PJHxphWEs.wav")
+    text(
+        root / "balanced_train_segments.csv",
+        *SEGMENTS,
+        '--PJHxphWEs, 30.000, 40.000, "/m/09x0r,/t/dd00088"',
+    )
+    path = text(
+        root / "eval_segments.csv",
+        *SEGMENTS,
+        '-0RWZT-miFs, 420.000, 430.000, "/m/03v3yw,/m/0k4j"',
+    )
+    return Layout(
+        root, ("Speech", "Car", "Keys jangling", "Gush"), 2, splits=frozenset({"train", "test"}),
+        groups=2, multi_label=True, sounds=root / "audio", table=path,
+    )  # fmt: skip
+
+
+@layout("audioset_strong")
+def audioset_strong(root: Path) -> Layout:
+    sounds(root, "audio/s9d-2nhuJCQ_30000.flac", "audio/s9d-2nhuJCQ_90000.flac")
+    path = text(
+        root / "audioset_eval_strong.tsv",
+        "segment_id\tstart_time_seconds\tend_time_seconds\tlabel",
+        "s9d-2nhuJCQ_30000\t2.627\t7.237\t/m/053hz1",
+        "s9d-2nhuJCQ_30000\t0.000\t10.000\t/m/04rlf",
+        "s9d-2nhuJCQ_90000\t0.000\t10.000\t/m/04rlf",
+    )
+    return Layout(
+        root, ("Cheering", "Music"), 3, splits=frozenset({"test"}), groups=1, multi_label=True,
+        sounds=root / "audio", table=path,
+    )  # fmt: skip
+
+
+@layout("desed")
+def desed(root: Path) -> Layout:
+    weak, strong = "audio/train/weak_16k", "audio/validation/validation"
+    sounds(root, f"{weak}/Y00pbt6aJV8Y_350.000_360.000.wav")
+    sounds(root, *(f"{strong}/Y{name}_30.000_40.000.wav" for name in ("a", "b")))
+    text(root / "metadata/train/unlabel_in_domain.tsv", "filename", "Yc_30.000_40.000.wav")
+    text(
+        root / "metadata/train/weak.tsv",
+        "filename\tevent_labels",
+        "Y00pbt6aJV8Y_350.000_360.000.wav\tSpeech,Dishes",
+    )
+    path = text(
+        root / "metadata/validation/validation.tsv",
+        "filename\tonset\toffset\tevent_label",
+        "Ya_30.000_40.000.wav\t0.5\t2.25\tCat",
+        "Ya_30.000_40.000.wav\t1.0\t10.0\tSpeech",
+        "Yb_30.000_40.000.wav\t\t\t",
+    )
+    return Layout(
+        root, ("Cat", "Dishes", "Speech"), 4, splits=frozenset({"train", "validation"}),
+        multi_label=True, sounds=root / "audio", table=path,
+    )  # fmt: skip
+
+
+@layout("raven")
+def raven(root: Path) -> Layout:
+    sounds(root, "audio/dawn.wav", "audio/dusk.wav")
+    path = text(
+        root / "tables" / "both.Table.1.selections.txt",
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\t"
+        "High Freq (Hz)\tBegin File\tFile Offset (s)\tSpecies",
+        "1\tSpectrogram 1\t1\t1.5\t2.0\t2000.0\t8000.0\tdawn.wav\t1.5\tEATO",
+        "2\tSpectrogram 1\t1\t61.5\t62.0\t2000.0\t8000.0\tdusk.wav\t1.5\tBHCO",
+    )
+    return Layout(root, ("BHCO", "EATO"), 2, multi_label=True, sounds=root / "audio", table=path)
+
+
+@layout("audacity")
+def audacity(root: Path) -> Layout:
+    sounds(root, "night 1.flac", "night 2.wav")
+    text(root / "night 1.txt", "1.000000\t2.500000\towl", "\\\t300.0\t900.0")
+    text(root / "night 2.wav.txt", "0.5\t0.75\tfox", "1.0\t1.5\towl")
+    return Layout(root, ("fox", "owl"), 3, multi_label=True)
+
+
+@layout("jams")
+def jams(root: Path) -> Layout:
+    sounds(root, "audio/a.wav", "audio/b.wav")
+    event = '{"time": 0.25, "duration": 0.5, "value": "horn", "confidence": 0.9}'
+    annotation = '{"namespace": "%s", "annotation_metadata": {}, "data": [%s]}'
+    for name, namespace, data in (("a", "segment_open", event), ("b", "tag_open", "")):
+        text(
+            root / "annotations" / f"{name}.jams",
+            '{"file_metadata": {"title": "x", "duration": 10.0}, "sandbox": {}, "annotations": ['
+            + annotation % (namespace, data)
+            + "]}",
+        )
+    return Layout(root, ("horn",), 2, multi_label=True, sounds=root / "audio")
+
+
+@layout("hf")
+def hf(root: Path) -> Layout:
+    import json
+
+    import pyarrow
+    from pyarrow import parquet
+
+    features = {
+        "audio": {"_type": "Audio"},
+        "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+        "group": {"dtype": "string", "_type": "Value"},
+    }
+    rows = [
+        {"audio": {"bytes": b"RIFF", "path": f"x/{at}.wav"}, "label": at % 2, "group": f"g{at}"}
+        for at in range(3)
+    ]
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pyarrow.Table.from_pylist(rows).replace_schema_metadata(metadata)
+    (root / "data").mkdir()
+    parquet.write_table(table.slice(0, 2), root / "data" / "train-00000-of-00001.parquet")
+    parquet.write_table(table.slice(2), root / "data" / "test-00000-of-00001.parquet")
+    return Layout(root, ("cat", "dog"), 3, splits=frozenset({"train", "test"}), groups=3)
+
+
 # --- what holds for every one
 
 

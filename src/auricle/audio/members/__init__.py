@@ -35,7 +35,7 @@ class ContainerType:
     names: Callable[[str], Iterable[str]]
 
 
-CONTAINERS: Registry[ContainerType] = Registry("container", __name__, ("h5", "tar"))
+CONTAINERS: Registry[ContainerType] = Registry("container", __name__, ("h5", "tar", "arrow"))
 """The types of containers by their suffix, in lower case."""
 
 

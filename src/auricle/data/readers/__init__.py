@@ -27,6 +27,7 @@ _MODULES = (
     "raven",
     "jams",
     "audacity",
+    "hf",
     "competition",
     "webdataset",
     "list",

@@ -98,6 +98,8 @@ class SegmentTable(TableFormat):
 
     def read(self, path: Path, how: Reading) -> Iterator[Clip]:
         """Walk the segments; `path` is the YTID. Raises `DataError`."""
+        if next(text_lines(path), None) is None:
+            raise DataError(f"{path} is empty: it lists no segment")
         reader = csv.reader(text_lines(path), skipinitialspace=True)
         for cells in reader:
             if not cells or cells[0].startswith("#"):
