@@ -21,6 +21,7 @@ from auricle.core.types import Waveform
 
 if TYPE_CHECKING:
     from auricle.artifact.classifier import Precision
+    from auricle.artifact.feature_encoder import PackedFeatures
     from auricle.artifact.onnx_export import Exported
     from auricle.evaluation import Result
     from auricle.evaluation.evaluate import Evaluated
@@ -328,6 +329,29 @@ def _training_of(predictor: "Predictor", model: Path) -> Mapping[str, Any]:
     else:  # a published checkpoint
         return {}
     return parse_artifact_config(text, str(model)).training
+
+
+def feature_encoder(
+    source: str,
+    *,
+    dtype: Literal["float16", "float32"] = "float16",
+    options: Mapping[str, Any] | None = None,
+) -> "PackedFeatures":
+    """Return what `auricle.data.pack` takes to keep features in place of sound.
+
+    `source` is the name of a front-end (with `options`, as `{"bins": 64}`), or a classifier as
+    `load` takes them, whose embeddings are kept. Raises `ConfigError`, `ArtifactError`,
+    `UnknownName` and `MissingExtra`.
+    """
+    from auricle.artifact.feature_encoder import embedding_features, frontend_features
+
+    kept = {"float16": "<f2", "float32": "<f4"}[dtype]
+    if not Path(source).exists() and "/" not in source:
+        require_torch("features of a front-end")
+        return frontend_features({"name": source, **(options or {})}, dtype=kept)
+    if options:
+        raise ConfigError(f"--frontend.{next(iter(options))}: {source} is no front-end")
+    return embedding_features(load(source), source, dtype=kept)
 
 
 def data_section(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def pack(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section
-    from auricle.core.config import validate
+    from auricle.api import data_section, feature_encoder
+    from auricle.core.config import nest, validate
     from auricle.core.errors import ConfigError
     from auricle.data import DataConfig, PackOptions, first_clips, read_dataset
     from auricle.data import pack as pack_manifest
@@ -105,11 +105,17 @@ def pack(
         manifest = first_clips(manifest, limit)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
+    encoder = None
+    if features is not None:
+        frontend = dict(nest(flags).get("frontend", {}))
+        if sample_rate is not None:
+            frontend["sample_rate"] = sample_rate
+        encoder = feature_encoder(features, dtype=dtype, options=frontend)
     report = pack_manifest(
         manifest,
         output,
         options,
-        encoder=None,
+        encoder=encoder,
         workers=workers,
         force=force,
         reporter=reporter,

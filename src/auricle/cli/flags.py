@@ -20,7 +20,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "demo": SECTIONS,
     "evaluate": ("data",),
     "data check": ("data",),
-    "data pack": ("data",),
+    "data pack": ("data", "frontend"),
     "data show": ("data",),
     "data targets": ("data",),
 }
