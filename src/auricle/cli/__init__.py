@@ -32,6 +32,7 @@ DATA_COMMANDS = {
     "show": "Show what is in a data set: classes, durations, spectrograms.",
     "pack": "Pack a data set into one HDF5 file or WebDataset shards.",
     "targets": "Write labels as arrays: weak (files, classes), strong (files, frames, classes).",
+    "mix": "Make soundscapes of labelled sounds and backgrounds, with exact strong labels.",
 }
 
 OPTIONS = ("--help", "-h", "--version")
