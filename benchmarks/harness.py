@@ -20,6 +20,7 @@ from auricle.evaluation import Result, read_result
 
 SIDES = Path(__file__).parent / "sides"
 AURICLE = (sys.executable, "-m", "auricle")
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 NO_VALIDATION = ("--data.validation_share", "0")  # nothing is chosen while training
 
 
@@ -106,6 +107,23 @@ def wall_s(line: Sequence[str | Path], threads: int = 2) -> float:
     start = time.perf_counter()
     subprocess.run(words, env=environment(threads), stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start
+
+
+def peak_mb_and_s(line: Sequence[str | Path], threads: int = 2) -> tuple[float, float]:
+    """Return the peak resident MB and the seconds of a fresh process; ends the program if it fails.
+
+    What the process says goes to standard error, so that it is seen.
+    """
+    words = [str(word) for word in line]
+    start = time.perf_counter()
+    process = subprocess.Popen(words, env=environment(threads), stdout=sys.stderr)
+    # wait4 gives the usage of this child alone; RUSAGE_CHILDREN that of the largest so far.
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)} ended with status {process.returncode}")
+    return usage.ru_maxrss * MAXRSS_BYTES / 1e6, seconds
 
 
 def saved_classifier(folder: Path, *options: str | Path) -> Path:

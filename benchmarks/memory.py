@@ -6,20 +6,16 @@ The file is real sound: the clips of ESC-10 one after another, 44.1 kHz, 16 bit,
 the temporary folder). Peak memory is the largest resident set of a fresh `auricle predict`.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import soundfile
 
 from common import figure, median, record
-from harness import AURICLE, arguments, environment, esc10_sounds, saved_classifier
+from harness import AURICLE, arguments, esc10_sounds, peak_mb_and_s, saved_classifier
 
 SAMPLE_RATE = 44100
-MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 
 def main() -> int:
@@ -57,16 +53,7 @@ def write_long_file(path: Path, hours: float) -> float:
 
 def predict(model: Path, sound: Path, output: Path) -> tuple[float, float]:
     """Return the peak MB and the seconds of a fresh process that labels `sound`."""
-    line = [*AURICLE, "predict", str(model), str(sound), "--output", str(output), "--quiet"]
-    start = time.perf_counter()
-    process = subprocess.Popen(line, env=environment(2))
-    # wait4 gives the usage of this child alone; RUSAGE_CHILDREN that of the largest so far.
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"auricle predict ended with status {process.returncode}")
-    return usage.ru_maxrss * MAXRSS_BYTES / 1e6, seconds
+    return peak_mb_and_s([*AURICLE, "predict", model, sound, "--output", output, "--quiet"])
 
 
 def write_result(
