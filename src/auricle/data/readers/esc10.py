@@ -17,7 +17,6 @@ READERS.add(
             citation=CITATION,
             home=HOME,
             totals={"clips": 400, "classes": 10},
-            experimental=True,
         ),
         only_esc10=True,
     ),

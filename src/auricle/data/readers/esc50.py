@@ -2,9 +2,10 @@
 
 The archive (github.com/karolpiczak/ESC-50) holds `meta/esc50.csv` with the columns `filename, fold,
 target, category, esc10, src_file, take` and the clips in `audio/`. A file's name is
-`{fold}-{source recording}-{take}-{class}.wav`. Clips cut from one recording (`src_file`) stand in
-one fold; the recording is declared as the group, so that a validation part drawn from the training
-folds shares none with them.
+`{fold}-{source recording}-{take}-{class}.wav`. Clips of one class cut from one
+recording (`src_file`) stand in one fold; the recording is declared as the group, so that a
+validation part drawn from the training folds shares none with them. Four recordings with two kinds
+of sound stand in two folds, see `FoldGroups`.
 
 Earlier copies have no table but folders with a number (`001 - Dog bark` in ESC-10, `101 - Dog` in
 ESC-50) and `{fold}-{source recording}-{take}.ogg` in them; fold and recording are read from the
@@ -14,14 +15,20 @@ name. A copy that has a table of its own beside its folders is left to the reade
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from auricle.core.types import Clip
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.folder import entries, is_sound
-from auricle.data.readers.rows import Gatherer, audio_base, locate, refuse_columns
+from auricle.data.readers.rows import (
+    FoldGroups,
+    Gatherer,
+    audio_base,
+    locate,
+    refuse_columns,
+)
 
 CITATION = (
     "K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015, "
@@ -33,6 +40,16 @@ _FOLDER = re.compile(r"(\d{3}) - (.+)")
 _NAME = re.compile(r"([1-5])-(\d+)-([A-Z])(-\d+)?\.\w+")
 _FIRST_OF_ESC50 = 101
 """ESC-10 numbers its folders from 001, ESC-50 from 101."""
+
+
+class _Row(NamedTuple):
+    """A clip of the archive, before its file is looked for."""
+
+    path: str
+    label: str
+    fold: str
+    recording: str
+    extra: dict[str, str]
 
 
 class EscReader:
@@ -55,41 +72,42 @@ class EscReader:
         refuse_columns(config, "the columns of ESC-50 are fixed")
         gather = Gatherer(self.about, config)
         if (path / "meta" / "esc50.csv").is_file():
-            clips = self._from_table(path, config, gather)
+            rows = list(self._from_table(path, config, gather))
         else:
-            clips = self._from_folders(path, config, gather)
-        return gather.manifest(clips, path, grouped=True)
+            rows = list(self._from_folders(path, config, gather))
+        groups = FoldGroups(((row.recording, row.fold) for row in rows), config)
+        clips = (
+            gather.clip(
+                row.path,
+                (row.label,),
+                fold=row.fold,
+                group=groups.group(row.recording, row.fold),
+                extra=row.extra,
+            )
+            for row in rows
+        )
+        return gather.manifest(clips, path, grouped=True, notes=groups.notes())
 
-    def _from_table(
-        self, path: Path, config: DataConfig, gather: Gatherer
-    ) -> Iterator[Clip | None]:
+    def _from_table(self, path: Path, config: DataConfig, gather: Gatherer) -> Iterator[_Row]:
         base = audio_base(config, path / "audio")
         for where, row in gather.rows(path / "meta" / "esc50.csv", _COLUMNS):
             if self._only_esc10 and row["esc10"].lower() != "true":
                 continue
-            if not (row["filename"] and row["category"] and row["fold"]):
-                gather.rejected.append(f"{where}: filename, category or fold is empty")
+            if not all(row[key] for key in ("filename", "category", "fold", "src_file")):
+                gather.rejected.append(f"{where}: filename, category, fold or src_file is empty")
                 continue
-            yield gather.clip(
-                locate(base, row["filename"]),
-                (row["category"],),
-                fold=row["fold"],
-                group=row["src_file"],
-                extra={key: row[key] for key in ("target", "esc10", "take") if key in row},
-            )
+            extra = {key: row[key] for key in ("target", "esc10", "take") if key in row}
+            sound = locate(base, row["filename"])
+            yield _Row(sound, row["category"], row["fold"], row["src_file"], extra)
 
-    def _from_folders(
-        self, path: Path, config: DataConfig, gather: Gatherer
-    ) -> Iterator[Clip | None]:
+    def _from_folders(self, path: Path, config: DataConfig, gather: Gatherer) -> Iterator[_Row]:
         for folder, label in sorted(self._folders(audio_base(config, path)).items()):
             for file in sorted(filter(is_sound, entries(folder))):
                 name = _NAME.fullmatch(file.name)
                 if name is None:
                     gather.rejected.append(f"{file}: the name is not FOLD-RECORDING-TAKE")
-                    continue
-                yield gather.clip(
-                    str(file), (label,), fold=name[1], group=name[2], extra={"take": name[3]}
-                )
+                else:
+                    yield _Row(str(file), label, name[1], name[2], {"take": name[3]})
 
     def _folders(self, path: Path) -> dict[Path, str]:
         """Return the class folders with their labels; none where any folder is named otherwise."""
@@ -113,7 +131,6 @@ READERS.add(
             citation=CITATION,
             home=HOME,
             totals={"clips": 2000, "classes": 50},
-            experimental=True,
         ),
         only_esc10=False,
     ),

@@ -45,7 +45,6 @@ class GtzanReader:
         ),
         home="http://marsyas.info/downloads/datasets.html",
         totals={"train clips": 443, "validation clips": 197, "test clips": 290, "classes": 10},
-        experimental=True,
     )
 
     def claims(self, path: Path, config: DataConfig) -> bool:

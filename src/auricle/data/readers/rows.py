@@ -77,6 +77,40 @@ def require_columns(table: Table, columns: Sequence[str]) -> Table:
     return table
 
 
+class FoldGroups:
+    """Recordings as groups beside official folds, which a few of them may not respect.
+
+    Authors keep the clips of one recording in one fold label by label, so that a recording with
+    two kinds of sound may stand in two folds. Official folds are kept as they are, for figures
+    elsewhere were measured on them: such a recording counts as one group in each fold, and is
+    named. Without the folds (`--data.fold none`) every recording is one group.
+    """
+
+    def __init__(self, placed: Iterable[tuple[str, str]], config: DataConfig) -> None:
+        """`placed` is the recording and the fold of every clip."""
+        first: dict[str, str] = {}
+        placed = placed if config.fold != NO_COLUMN else ()
+        self._divided = {
+            recording: None
+            for recording, fold in placed
+            if first.setdefault(recording, fold) != fold
+        }
+
+    def group(self, recording: str, fold: str) -> str:
+        """Return the group of a clip."""
+        return f"{recording} in fold {fold}" if recording in self._divided else recording
+
+    def notes(self) -> list[str]:
+        """Name the recordings that stand in two folds."""
+        if not self._divided:
+            return []
+        return [
+            f"{plural(len(self._divided), 'recording')} with two kinds of sound stand in two of "
+            f"the official folds: {listed(self._divided)}. The folds are kept; --data.fold none "
+            "leaves them out, and every recording then stays on one side"
+        ]
+
+
 class Gatherer:
     """Turns the rows of an archive into clips, and keeps what could not be used."""
 

@@ -3,19 +3,25 @@
 The archive holds `metadata/UrbanSound8K.csv` with the columns `slice_file_name, fsID, start, end,
 salience, fold, classID, class`, and each slice in `audio/fold{N}/`. `start` and `end` say where in
 the recording on Freesound the slice was cut, not where in the slice anything is. `fsID` names that
-recording and is declared as the group. The authors ask to keep their ten folds, since figures on
-other splits are not comparable (urbansounddataset.weebly.com/urbansound8k.html).
+recording and is declared as the group; five of them stand in two folds, see `FoldGroups`. The
+authors ask to keep their ten folds, since figures on other splits are not comparable
+(urbansounddataset.weebly.com/urbansound8k.html).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from auricle.core.types import Clip
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
-from auricle.data.readers.rows import Gatherer, audio_base, locate, refuse_columns
+from auricle.data.readers.rows import (
+    FoldGroups,
+    Gatherer,
+    audio_base,
+    locate,
+    refuse_columns,
+)
 
 _TABLE = Path("metadata", "UrbanSound8K.csv")
 _COLUMNS = ("slice_file_name", "fsID", "fold", "class")
@@ -44,21 +50,28 @@ class UrbanSound8KReader:
         """Read the slices with their official folds and their recordings as groups."""
         refuse_columns(config, "the columns of UrbanSound8K are fixed")
         gather = Gatherer(self.about, config)
-        return gather.manifest(self._clips(path, config, gather), path, grouped=True)
-
-    def _clips(self, path: Path, config: DataConfig, gather: Gatherer) -> Iterator[Clip | None]:
+        rows = list(_rows(path, gather))
+        groups = FoldGroups(((row["fsID"], row["fold"]) for row in rows), config)
         base = audio_base(config, path / "audio")
-        for where, row in gather.rows(path / _TABLE, _COLUMNS):
-            if not all(row[column] for column in _COLUMNS):
-                gather.rejected.append(f"{where}: name, fsID, fold or class is empty")
-                continue
-            yield gather.clip(
+        clips = (
+            gather.clip(
                 locate(base, f"fold{row['fold']}/{row['slice_file_name']}"),
                 (row["class"],),
                 fold=row["fold"],
-                group=row["fsID"],
+                group=groups.group(row["fsID"], row["fold"]),
                 extra={key: row[key] for key in _EXTRA if key in row},
             )
+            for row in rows
+        )
+        return gather.manifest(clips, path, grouped=True, notes=groups.notes())
+
+
+def _rows(path: Path, gather: Gatherer) -> Iterator[dict[str, str]]:
+    for where, row in gather.rows(path / _TABLE, _COLUMNS):
+        if all(row[column] for column in _COLUMNS):
+            yield row
+        else:
+            gather.rejected.append(f"{where}: name, fsID, fold or class is empty")
 
 
 READERS.add("urbansound8k", UrbanSound8KReader())
