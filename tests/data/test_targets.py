@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.core.errors import ConfigError, DataError
@@ -239,6 +239,7 @@ def test_a_row_without_an_end_lasts_as_long_as_its_file():
 # --- on the disk
 
 
+@settings(max_examples=25)  # each flushes five files to the disk
 @given(clips=clips_of(), block=st.sampled_from([1, 500, 10**6]))
 def test_what_is_written_is_read_back(tmp_path_factory, clips, block):
     folder = tmp_path_factory.mktemp("targets") / "out"
