@@ -33,6 +33,7 @@ DATA_COMMANDS = {
     "pack": "Pack a data set into one HDF5 file or WebDataset shards.",
     "targets": "Write labels as arrays: weak (files, classes), strong (files, frames, classes).",
     "mix": "Make soundscapes of labelled sounds and backgrounds, with exact strong labels.",
+    "convert": "Turn labels of one format into another, or a data set into a table.",
 }
 
 OPTIONS = ("--help", "-h", "--version")

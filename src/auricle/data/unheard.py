@@ -12,17 +12,18 @@ from auricle.data.wording import listed, plural
 from auricle.events import Faults, read_labels
 
 
-def read_unheard(path: str | Path, config: DataConfig) -> Manifest:
+def read_unheard(path: str | Path, config: DataConfig, form: str | None = None) -> Manifest:
     """Read labels as `read_dataset` does, without looking for a sound.
 
     Paths are the names that the label file gives. Every file may have several labels, or none.
+    `form` is the label format (None: found by looking).
     Raises `DataError` for what is no label file.
     """
     path = Path(path)
-    if path.is_file() and is_manifest(path):
+    if form is None and path.is_file() and is_manifest(path):
         return choose_labels(read_manifest(path, config.audio_root), config)
     faults = Faults()
-    rows = read_labels(path, faults=faults, label_column=config.label)
+    rows = read_labels(path, form, faults=faults, label_column=config.label)
     manifest = Manifest.of(rows, multi_label=True)
     if not len(manifest.clips):
         raise DataError(f"no row of {path} can be used: {listed(faults.rejected) or 'it has none'}")

@@ -52,7 +52,8 @@ def find_format(path: str | Path) -> str:
     if not path.exists():
         raise DataError(f"label file not found: {path}")
     folder = path.is_dir()
-    for file in _files(path) if folder else (path,):
+    # An empty file in a folder may be anything; among label files it says that there is no event.
+    for file in filter(_has_content, _files(path)) if folder else (path,):
         for name in FORMATS:
             kind = FORMATS[name]
             if isinstance(kind, RecordingFormat) >= folder and kind.claims(file):
@@ -61,6 +62,10 @@ def find_format(path: str | Path) -> str:
         f"{path} is in no label format that is known ({', '.join(FORMATS)}): look at its columns, "
         "or name the format"
     )
+
+
+def _has_content(path: Path) -> bool:
+    return path.stat().st_size > 0
 
 
 def _recordings(path: Path, kind: RecordingFormat, how: Reading) -> Iterator[Clip]:

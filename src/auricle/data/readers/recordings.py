@@ -77,14 +77,17 @@ class RecordingsReader:
 
 
 def _peek(folder: Path) -> Iterator[Path]:
-    """Walk some of the files in a folder and in the folders directly below it."""
-    if not folder.is_dir():
-        return
-    below: list[str] = []
-    for entry in islice(os.scandir(folder), _PEEKED):
-        if entry.is_dir():
-            below.append(entry.path)
-        else:
-            yield Path(entry.path)
-    for name in sorted(below):
-        yield from (Path(entry.path) for entry in islice(os.scandir(name), _PEEKED))
+    """Walk some of the entries of a folder and of the folders directly below it."""
+    here = _some_entries(folder)
+    below = [path for path, is_folder in here if is_folder]
+    for entries in (here, *map(_some_entries, below)):
+        yield from (path for path, is_folder in entries if not is_folder)
+
+
+def _some_entries(folder: Path) -> list[tuple[Path, bool]]:
+    try:
+        with os.scandir(folder) as entries:
+            some = islice(entries, _PEEKED)
+            return sorted((Path(entry.path), entry.is_dir()) for entry in some)
+    except OSError:
+        return []  # the reader that reads the folder says why it cannot be read

@@ -84,7 +84,7 @@ class AudacityLabels(RecordingFormat):
             for label in clip.labels:
                 check_text(label, "label", "\t\n\r\0")
                 lines.append(f"{seconds(clip.onset_s)}\t{seconds(clip.offset_s or 0.0)}\t{label}\n")
-                band = [clip.extra.get(name, "-1") for name in (LOW_HZ, HIGH_HZ) if name in extra]
+                band = [clip.extra.get(name) or "-1" for name in (LOW_HZ, HIGH_HZ) if name in extra]
                 if any(side != "-1" for side in band):
                     lines.append("\t".join([_BAND, *band]) + "\n")
         path.write_text("".join(lines), encoding="utf-8", newline="\n")

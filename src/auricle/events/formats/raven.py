@@ -124,8 +124,8 @@ class RavenTable(RecordingFormat):
                 begin, end = seconds(clip.onset_s), seconds(clip.offset_s or 0.0)
                 cells = [
                     str(len(lines)),
-                    clip.extra.get(VIEW, "Spectrogram 1"),
-                    clip.extra.get(CHANNEL, "1"),
+                    clip.extra.get(VIEW) or "Spectrogram 1",
+                    clip.extra.get(CHANNEL) or "1",
                     begin,
                     end,
                     *(clip.extra.get(name, "") for name in bands),
