@@ -16,6 +16,7 @@ from auricle.data.readers import READERS, read_dataset
 from auricle.data.splits import apply_splits, fold_names, folds
 from auricle.data.submission import Submission, open_submission
 from auricle.data.tables import table_writer, write_table
+from auricle.data.targets import FrameGrid, gather_labels, read_targets, write_targets
 
 __all__ = [
     "READERS",
@@ -24,6 +25,7 @@ __all__ = [
     "DataConfig",
     "DemoData",
     "Finding",
+    "FrameGrid",
     "Manifest",
     "Overview",
     "Pack",
@@ -36,11 +38,13 @@ __all__ = [
     "first_clips",
     "fold_names",
     "folds",
+    "gather_labels",
     "open_pack",
     "open_submission",
     "pack",
     "read_dataset",
     "read_manifest",
+    "read_targets",
     "require_trainable",
     "survey",
     "table_writer",
@@ -48,4 +52,5 @@ __all__ = [
     "unit_of",
     "write_manifest",
     "write_table",
+    "write_targets",
 ]
