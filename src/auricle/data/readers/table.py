@@ -213,7 +213,11 @@ class _Build:
         fault = None
         if not cells[columns.path]:
             fault = "the path is empty"
-        elif not labels and self.config.label_separator is None:
+        elif (
+            not labels
+            and self.config.label_separator is None
+            and not _without_event(cells, columns)
+        ):
             fault = "the label is empty"
         elif columns.fold is not None and not cells[columns.fold]:
             fault = "the fold is empty"
@@ -370,6 +374,12 @@ def _seconds(cells: list[str], at: int | None, delimiter: str) -> float | None:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _without_event(cells: list[str], columns: Columns) -> bool:
+    """Say whether a row of a table of events, without times, tells of a file that has none."""
+    onset, offset = columns.onset, columns.offset
+    return onset is not None and offset is not None and not (cells[onset] or cells[offset])
 
 
 def _time_fault(onset_s: float | None, offset_s: float | None) -> str | None:

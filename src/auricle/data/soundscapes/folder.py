@@ -21,6 +21,7 @@ from auricle.core.writing import remove_leftovers, replacing, write_json, write_
 from auricle.data.soundscapes.mixer import Mixer, Source
 from auricle.data.soundscapes.record import Soundscape
 from auricle.events import write_labels
+from auricle.events.formats.base import check_text
 
 AUDIO = "audio"
 LABELS = "labels.tsv"
@@ -79,6 +80,8 @@ def mix_folder(
     are bad, `WriteError`.
     """
     folder = Path(folder)
+    for label in {source.label for source in mixer.events}:
+        check_text(label, "label")  # before the work, not after it
     settings = _settings(mixer, suffix)
     _prepare(folder, settings, resume=resume, force=force)
     job = _Job(folder, mixer, suffix, strict)
