@@ -58,8 +58,11 @@ models-page: setup
 models-check: setup
 	$(BIN)/python tools/models_page.py --check
 
+readers-page: setup
+	$(BIN)/python tools/readers_page.py
+
 # The base install alone, in a fresh environment: its size, and every --help without torch.
 light-check: setup
 	$(BIN)/python benchmarks/install_size.py --check
 
-.PHONY: help setup demo test check lint format types layers docs bench-page bench-check models-page models-check light-check
+.PHONY: help setup demo test check lint format types layers docs bench-page bench-check models-page models-check readers-page light-check
