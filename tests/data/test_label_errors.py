@@ -91,13 +91,13 @@ def test_planted_errors_are_found():
 
 
 def test_clean_labels_give_no_suspect():
-    given, true, probability = draw(2, 500, 4, 0.0, 8.0)
+    given, _, probability = draw(2, 500, 4, 0.0, 8.0)
     assert not suspect_labels(given, probability).any()
     assert not suspect_labels(np.zeros(0, np.int64), np.zeros((0, 3))).any()
 
 
 def test_findings_name_the_label_heard_and_come_clearest_first(make_manifest):
-    given, true, probability = draw(3, 200, 3, 0.1, 5.0)
+    given, _, probability = draw(3, 200, 3, 0.1, 5.0)
     labels = ("cat", "dog", "rain")
     paths = tuple(f"/data/{at}.wav" for at in range(200))
     clips = [Clip(path, (labels[at],)) for path, at in zip(paths, given, strict=True)]

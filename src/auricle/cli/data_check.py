@@ -1,17 +1,38 @@
 """`auricle data check DATA`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from auricle.cli.files import emit
+from auricle.cli.files import check_folder, emit
 from auricle.cli.flags import dotted_flags
 from auricle.cli.outcome import say_next, start_reporter
+from auricle.core.errors import ConfigError
 from auricle.core.reporting import Reporter
 from auricle.core.units import format_duration
 
+if TYPE_CHECKING:
+    from auricle.data import CheckReport, Manifest
+
 FINDINGS = 1
 SHOWN = 20
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What is made of a check beside what is shown."""
+
+    scores: Path | None = None
+    output: Path | None = None
+    html: Path | None = None
+    link: bool = False
+    cache: Path | None = None
+    workers: int | None = None
+    fail_on: Literal["error", "warning", "note"] = "note"
+
+
+NOTHING_MORE = _Wishes()
 
 
 def check(
@@ -19,7 +40,13 @@ def check(
     /,
     *,
     audio_root: str | None = None,
+    scores: Path | None = None,
     output: Path | None = None,
+    html: Path | None = None,
+    link: bool = False,
+    cache: Path | None = None,
+    workers: int | None = None,
+    fail_on: Literal["error", "warning", "note"] = "note",
     quiet: bool = False,
 ) -> int:
     """Look for what is wrong with a data set before it costs a training run.
@@ -32,32 +59,74 @@ def check(
         A folder with one folder per class, or a CSV/TSV table.
     audio_root
         Folder that relative paths of a table start from (key data.audio_root).
+    scores
+        scores.csv of a cross-validation on this data, or its folder: likely label errors are found
+        where clips are heard as another class.
     output
         Write the report as JSON.
+    html
+        Write the report as a page on which every suspect can be seen and played.
+    link
+        Let the page play the files where they are, instead of holding their first seconds.
+    cache
+        File of measurements: a check that was stopped goes on from it, and one of changed data
+        decodes only what changed.
+    workers
+        Clips decoded side by side (default: one per processor).
+    fail_on
+        What makes the status 1: error, warning (and worse), or note (anything at all).
     quiet
         Say nothing but errors and the result.
     """
     flags = dotted_flags()
     if audio_root is not None:
         flags["data.audio_root"] = audio_root
-    return check_and_show(data, flags, start_reporter(quiet), output)
+    wishes = _Wishes(scores, output, html, link, cache, workers, fail_on)
+    return check_and_show(data, flags, start_reporter(quiet), wishes)
 
 
 def check_and_show(
-    data: Path, flags: Mapping[str, Any], reporter: Reporter, output: Path | None = None
+    data: Path, flags: Mapping[str, Any], reporter: Reporter, wishes: _Wishes = NOTHING_MORE
 ) -> int:
     """Check a data set and print what was found; return the exit status."""
     from auricle.api import data_section
     from auricle.core.config import validate
-    from auricle.core.writing import write_json
     from auricle.data import DataConfig, check, read_dataset
+    from auricle.evaluation import read_scores
 
+    _refuse(wishes)
+    scores = None if wishes.scores is None else read_scores(wishes.scores)
     config = validate(DataConfig, data_section(flags), prefix="data")
     manifest = read_dataset(data, config)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
     with reporter.progress("checking clips", len(manifest.clips)) as progress:
-        report = check(manifest, progress=lambda done, total: progress.advance())
+        report = check(
+            manifest,
+            workers=wishes.workers,
+            scores=scores,
+            cache=wishes.cache,
+            progress=lambda done, total: progress.advance(),
+        )
+    _show(report)
+    _write(report, manifest, data, wishes)
+    return FINDINGS if report.at_least(wishes.fail_on) else 0
+
+
+def _refuse(wishes: _Wishes) -> None:
+    """Refuse what cannot be written, or makes no sense, before any work is done."""
+    for path in (wishes.output, wishes.html, wishes.cache):
+        if path is not None:
+            if path.is_dir():
+                raise ConfigError(f"'{path}' is a folder; name a file")
+            check_folder(path.parent)
+    if wishes.link and wishes.html is None:
+        raise ConfigError("--link says how the page plays sounds: name the page with --html FILE")
+    if wishes.workers is not None and wishes.workers < 1:
+        raise ConfigError(f"--workers must be at least 1, got {wishes.workers}")
+
+
+def _show(report: "CheckReport") -> None:
     emit(("class", "clips"), list(report.labels.items()), None)
     rates = ", ".join(f"{rate} Hz ({count})" for rate, count in report.sample_rates.items())
     say_next(
@@ -73,7 +142,16 @@ def check_and_show(
         if len(report.findings) > SHOWN:
             say_next(f"... and {len(report.findings) - SHOWN} more (--output report.json has all)")
     say_next(f"{len(report.problems)} problems, {len(report.findings)} findings")
-    if output is not None:
-        write_json(output, report.as_dict())
-        say_next(f"saved: {output}")
-    return FINDINGS if report.findings else 0
+
+
+def _write(report: "CheckReport", manifest: "Manifest", data: Path, wishes: _Wishes) -> None:
+    from auricle.core.writing import write_json
+    from auricle.report.check_page import write_check_page
+
+    if wishes.output is not None:
+        write_json(wishes.output, report.as_dict())
+        say_next(f"saved: {wishes.output}")
+    if wishes.html is not None:
+        title = f"data check: {data.name}"
+        sounds = write_check_page(wishes.html, report, manifest, title=title, link=wishes.link)
+        say_next(f"saved: {wishes.html} ({sounds} sounds to play)")

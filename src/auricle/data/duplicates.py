@@ -41,6 +41,7 @@ _LAG_GRAIN_STEPS = 6
 _MEET_STEPS, _MEET_BINS = 5, 1
 _LEAST_MEETING = 6
 _LEAST_SHARE = 0.25
+_LEAST_CORRELATION, _MOST_CORRELATION = 0.5, 0.95
 
 
 @dataclass(frozen=True)
@@ -222,3 +223,25 @@ def correlation(
     heard = energy > 1e-6 * mine[-1] * theirs[-1]  # where one is silent, rounding would correlate
     values = np.abs(product[halves[heard] % (2 * size)]) / np.sqrt(energy[heard])
     return float(values.max(initial=0.0))
+
+
+def required_correlation(first: FloatArray, second: FloatArray) -> float:
+    """Return the correlation from which two sounds are one: 0.5 for rich ones, to 0.95 for poor.
+
+    Sounds of few degrees of freedom, such as a short vowel or a hum, correlate by chance: about
+    one over the root of their number, which is here the product of the shares of time and of
+    frequency that hold the energy (participation ratios), times the number of samples.
+    """
+    freedom = min(_degrees_of_freedom(first), _degrees_of_freedom(second))
+    return float(np.clip(4 / max(freedom, 1.0) ** 0.5, _LEAST_CORRELATION, _MOST_CORRELATION))
+
+
+def _degrees_of_freedom(samples: FloatArray) -> float:
+    energy = np.square(samples, dtype=np.float64)
+    power = np.square(np.abs(np.fft.rfft(samples))).astype(np.float64)
+    return _participants(energy) * _participants(power) / max(1, len(samples))
+
+
+def _participants(energy: npt.NDArray[np.float64]) -> float:
+    squares = float(np.square(energy).sum())
+    return float(energy.sum()) ** 2 / squares if squares > 0 else 0.0

@@ -31,9 +31,12 @@ STEP_S = HOP_SAMPLES / STEPS_PER_HOP / RATE_HZ
 
 _LOWEST_BIN = 4  # below about 60 Hz stand hum, wind and offsets
 _BINS = 512
-_NEAR_BINS = 8
-_NEAR_FRAMES = 5
-"""A peak is the largest value within this many bins and frames on every side."""
+_NEAR = (8, 5)
+"""A peak is the largest value within this many bins and frames on every side..."""
+_NEAR_IF_SHORT = (4, 3)
+_SHORT_FRAMES = 94
+"""... or within so many in a sound below 1.5 s, which would have too few: its peaks hold those
+that it would have as part of a longer one."""
 
 _STRETCH_FRAMES = 31  # half a second
 _PEAKS_PER_STRETCH = 12
@@ -61,7 +64,7 @@ class Fingerprinter:
     def add(self, samples: FloatArray) -> None:
         """Take the next float32 samples `(time,)` at the sound's own rate."""
         self._append(self._resampler(samples))
-        wanted = (self._lead + _SEGMENT_FRAMES + _NEAR_FRAMES) * HOP_SAMPLES + _WINDOW
+        wanted = (self._lead + _SEGMENT_FRAMES + _NEAR[1]) * HOP_SAMPLES + _WINDOW
         while self._pending_samples >= wanted:
             self._segment(_SEGMENT_FRAMES)
 
@@ -83,17 +86,19 @@ class Fingerprinter:
         samples = np.concatenate(self._pending)
         end = None if frames is None else self._lead + frames
         if len(samples) >= _WINDOW:
-            stop = None if end is None else (end + _NEAR_FRAMES - 1) * HOP_SAMPLES + _WINDOW
-            found = _peaks(_log_power(samples[:stop]), self._lead, end)
+            stop = None if end is None else (end + _NEAR[1] - 1) * HOP_SAMPLES + _WINDOW
+            level = _log_power(samples[:stop])
+            short = frames is None and not self._first_frame and len(level) < _SHORT_FRAMES
+            found = _peaks(level, self._lead, end, _NEAR_IF_SHORT if short else _NEAR)
             found[0] += self._first_frame * STEPS_PER_HOP
             self._found.append(_pack(*found))
         else:
             self._found.append(np.empty(0, np.uint32))
         if end is not None:
-            rest = samples[(end - _NEAR_FRAMES) * HOP_SAMPLES :]
+            rest = samples[(end - _NEAR[1]) * HOP_SAMPLES :]
             self._pending, self._pending_samples = [rest], len(rest)
-            self._first_frame += end - _NEAR_FRAMES
-            self._lead = _NEAR_FRAMES
+            self._first_frame += end - _NEAR[1]
+            self._lead = _NEAR[1]
 
 
 def fingerprint(samples: FloatArray, sample_rate: int) -> Landmarks:
@@ -128,12 +133,12 @@ def _log_power(samples: FloatArray) -> FloatArray:
 
 
 def _peaks(
-    level: FloatArray, first: int, end: int | None
+    level: FloatArray, first: int, end: int | None, near: tuple[int, int]
 ) -> list[npt.NDArray[np.int64]]:
     """Return times (in steps) and bins of the peaks among the frames `first` to `end`."""
     level = level[:, _LOWEST_BIN:]
     floor = max(float(level.max()) - _DEEPEST, _FAINTEST)
-    summit = _running_max(_running_max(level, _NEAR_BINS, 1), _NEAR_FRAMES, 0)
+    summit = _running_max(_running_max(level, near[0], 1), near[1], 0)
     is_peak = (level == summit) & (level > floor)
     is_peak[:, [0, -1]] = False  # the edge of the spectrum is no summit
     is_peak[:first] = False

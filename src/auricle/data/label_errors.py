@@ -1,9 +1,9 @@
 """Likely label errors by confident learning: labels that out-of-sample scores contradict.
 
 A clip counts for a class where its probability reaches the mean probability which the clips
-labelled so have there. Counting clips by given label and by the class they count for estimates how
-many labels of each class are wrong and what they should be; as many clips are suspected, those whose
-probabilities contradict their labels most ("prune by noise rate").
+labelled so have there. Counting clips by given label and by the class they count for estimates
+how many labels of each class are wrong and what they should be; as many clips are suspected,
+those whose probabilities contradict their labels most ("prune by noise rate").
 
 Reference: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset
 Labels", JAIR 70 (2021). The same clips as cleanlab 2.9 finds with its defaults; none of its code.
@@ -63,9 +63,9 @@ def suspect_labels(
 ) -> npt.NDArray[np.bool_]:
     """Say which clips are likely to be labelled wrongly.
 
-    `given` are class indices `(clips,)`, or True and False `(clips, classes)` where a clip may have
-    any classes: each class is then judged by itself. `probabilities` are `(clips, classes)`. Returns
-    True and False in the shape of `given`.
+    `given` are class indices `(clips,)`, or True and False `(clips, classes)` where a clip may
+    have any classes: each class is then judged by itself. `probabilities` are `(clips, classes)`.
+    Returns True and False in the shape of `given`.
     """
     probability = np.asarray(probabilities, np.float64)
     if given.ndim == 1:
@@ -163,7 +163,8 @@ def label_errors(manifest: Manifest, scores: Scores) -> Iterator[Finding]:
 
 def _labels_at(scores: Scores, at: int) -> list[Label]:
     held = scores.targets[at]
-    return [scores.labels[index] for index in (np.flatnonzero(held) if held.ndim else [int(held)])]
+    places = np.flatnonzero(held).tolist() if held.ndim else [int(held)]
+    return [scores.labels[place] for place in places]
 
 
 def _doubt(
@@ -185,7 +186,7 @@ def _doubt(
         f"labelled '{labels[at]}' (probability {probability[at]:.2f})"
         if target[at]
         else f"not labelled '{labels[at]}' (probability {probability[at]:.2f})"
-        for at in np.flatnonzero(suspect)
+        for at in np.flatnonzero(suspect).tolist()
     ]
     return float(against[suspect].max()), listed(words)
 

@@ -51,18 +51,18 @@ class MeasureCache:
         if fault is not None:
             return Fault(fault, detail)
         marks = np.frombuffer(landmarks, "<u4").astype(np.uint32, copy=False)
-        return np.frombuffer(record, RECORD)[0], marks
+        return Measured(np.frombuffer(record, RECORD)[:1].reshape(()), marks)
 
     def keep(self, clip: Clip, result: Measured | Fault) -> None:
         """Remember what was measured of a clip. Raises `WriteError` (full disk)."""
         key = _key(clip)
         if key is None:
             return
-        row = (
-            (key, result[0], result[1], None, None)
-            if isinstance(result[1], str)
-            else (key, None, None, result[0].tobytes(), result[1].astype("<u4").tobytes())
-        )
+        if isinstance(result, Fault):
+            row = (key, result.kind, result.detail, None, None)
+        else:
+            landmarks = result.landmarks.astype("<u4").tobytes()
+            row = (key, None, None, result.record.tobytes(), landmarks)
         with _explained(self._path):
             self._connection.execute("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)", row)
             if time.monotonic() - self._committed > _COMMIT_EVERY_S:

@@ -27,6 +27,7 @@ FULL_SCALE = 0.999
 _AHEAD = 4  # clips a worker that wait or are done, so that memory stays flat over millions
 _JOINED = 4096
 
+
 @dataclass(frozen=True, eq=False)
 class Measures:
     """What was measured of the clips of a manifest.
@@ -62,8 +63,8 @@ def measure_all(
         if isinstance(result, Fault):
             faults.append(Finding(result.kind, "error", (clip.path,), result.detail, (row,)))
         else:
-            records[row], counts[row] = result[0], len(result[1])
-            recent.append(result[1])
+            records[row], counts[row] = result.record, len(result.landmarks)
+            recent.append(result.landmarks)
         if len(recent) >= _JOINED:
             joined.append(np.concatenate(recent))
             recent.clear()
@@ -155,7 +156,7 @@ def _pieces(clip: Clip) -> Iterator[FloatArray]:
 
 def _sum_up(pieces: Iterable[FloatArray], sample_rate: int, channels: int) -> Measured:
     digest = hashlib.blake2b(str(sample_rate).encode(), digest_size=8)
-    print_ = Fingerprinter(sample_rate)
+    marks = Fingerprinter(sample_rate)
     count = loud = 0
     total = peak = 0.0
     for piece in pieces:
@@ -165,7 +166,7 @@ def _sum_up(pieces: Iterable[FloatArray], sample_rate: int, channels: int) -> Me
         peak = max(peak, float(size.max(initial=0.0)))
         loud += int(np.count_nonzero(size >= FULL_SCALE))
         digest.update(np.ascontiguousarray(piece).data)
-        print_.add(piece)
+        marks.add(piece)
     values = (
         sample_rate,
         channels,
@@ -175,4 +176,4 @@ def _sum_up(pieces: Iterable[FloatArray], sample_rate: int, channels: int) -> Me
         loud / max(count, 1),
         int.from_bytes(digest.digest(), "little"),
     )
-    return np.array(values, RECORD), print_.finish()
+    return Measured(np.array(values, RECORD), marks.finish())

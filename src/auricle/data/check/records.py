@@ -1,6 +1,6 @@
 """What is kept of a clip between its decoding and the report."""
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,12 @@ RECORD = np.dtype(
 """What is kept of a clip beside its landmarks. `content` is a hash of its decoded samples and
 rate; two of a million different sounds share one with a chance of three in a hundred million."""
 
-Measured: TypeAlias = tuple[npt.NDArray[np.void], Landmarks]
+
+class Measured(NamedTuple):
+    """What was measured of a clip: its record, of `RECORD`, and its landmarks."""
+
+    record: npt.NDArray[np.void]
+    landmarks: Landmarks
 
 
 class Fault(NamedTuple):

@@ -13,13 +13,11 @@ from auricle.core.units import seconds_to_samples
 from auricle.data.check.looks import SILENT_PEAK, sides_of
 from auricle.data.check.measuring import Measures, in_order
 from auricle.data.check.report import Finding
-from auricle.data.duplicates import Match, correlation, near_duplicates
+from auricle.data.duplicates import Match, correlation, near_duplicates, required_correlation
 from auricle.data.fingerprint import RATE_HZ
 from auricle.data.manifest import Manifest
 from auricle.data.wording import listed
 
-CONFIRMED = 0.5
-"""Correlation from which two sounds count as nearly the same."""
 _COMPARED_S = 10.0
 _SLACK_S = 0.008
 
@@ -40,9 +38,7 @@ def exact_copies(measures: Measures) -> list[list[int]]:
     content = measures.records["content"][heard]
     order = np.argsort(content, kind="stable")
     edges = np.flatnonzero(np.diff(content[order])) + 1
-    return sorted(
-        heard[rows].tolist() for rows in np.split(order, edges) if len(rows) > 1
-    )
+    return sorted(heard[rows].tolist() for rows in np.split(order, edges) if len(rows) > 1)
 
 
 def same_sound(manifest: Manifest, copies: Iterable[list[int]]) -> Iterator[Finding]:
@@ -66,13 +62,13 @@ def near_pairs(
         if not _overlap(manifest.clips[match.first], manifest.clips[match.second])
     )
 
-    def confirm(match: Match) -> float:
-        return _correlation(manifest, measures, match)
+    def confirm(match: Match) -> float | None:
+        return _confirmed(manifest, measures, match)
 
     return [
         NearPair(match.first, match.second, match.lag_s, value)
         for match, value in in_order(confirm, matches, workers)
-        if value >= CONFIRMED
+        if value is not None
     ]
 
 
@@ -108,8 +104,10 @@ def _evidence(pairs: list[NearPair]) -> str:
     if len(pairs) > 1:
         return f"correlation {min(values):.2f} to {max(values):.2f}"
     lag_s = pairs[0].lag_s
-    shift = f", the second {abs(lag_s):.2f} s {'later' if lag_s < 0 else 'earlier'}"
-    return f"correlation {values[0]:.2f}{shift if abs(lag_s) >= 0.01 else ''}"
+    if abs(lag_s) < 0.01:
+        return f"correlation {values[0]:.2f}"
+    when = "earlier" if lag_s > 0 else "later"  # a clip that begins later has the sound earlier
+    return f"correlation {values[0]:.2f}, {abs(lag_s):.2f} s {when} in the second"
 
 
 def _of_distinct(
@@ -132,8 +130,11 @@ def _overlap(first: Clip, second: Clip) -> bool:
     return max(first.onset_s, second.onset_s) < min(ends)
 
 
-def _correlation(manifest: Manifest, measures: Measures, match: Match) -> float:
-    """Decode what two clips share, up to ten seconds around where they agree; correlate it."""
+def _confirmed(manifest: Manifest, measures: Measures, match: Match) -> float | None:
+    """Decode what two clips share, up to ten seconds around where they agree, and correlate it.
+
+    Returns None where they are not the same.
+    """
     starts_s = (max(0.0, match.lag_s), max(0.0, -match.lag_s))
     rows = (match.first, match.second)
     durations_s = measures.records["duration_s"]
@@ -147,14 +148,13 @@ def _correlation(manifest: Manifest, measures: Measures, match: Match) -> float:
             for row, start in zip(rows, starts_s, strict=True)
         ]
     except AuricleError:  # a file that went away or changed while the check ran
-        return 0.0
-    return correlation(sounds[0], sounds[1], 0, seconds_to_samples(_SLACK_S, RATE_HZ))
+        return None
+    value = correlation(sounds[0], sounds[1], 0, seconds_to_samples(_SLACK_S, RATE_HZ))
+    return value if value >= required_correlation(sounds[0], sounds[1]) else None
 
 
 def _stretch(clip: Clip, start_s: float, duration_s: float) -> FloatArray:
-    return load(
-        clip.path, RATE_HZ, offset_s=clip.onset_s + start_s, duration_s=duration_s
-    ).samples
+    return load(clip.path, RATE_HZ, offset_s=clip.onset_s + start_s, duration_s=duration_s).samples
 
 
 def _clusters(pairs: list[NearPair]) -> Iterator[tuple[list[int], list[NearPair]]]:
