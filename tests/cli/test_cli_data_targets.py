@@ -39,8 +39,8 @@ def test_a_label_file_without_its_sounds(done, events, tmp_path):
     assert saved.strong[0].sum(axis=0).tolist() == [1000, 50]
     assert "strong.npy: 3 x 1,000 x 2 (files, frames, classes)" in outcome.out
     assert "3 labels of 3 files; 1,000 frames of 320 samples at 32,000 Hz in 10 s" in outcome.out
-    assert "1 events are cut" in outcome.err
-    assert "1 events begin after the clip's 10 s" in outcome.err
+    assert "cut at the end of the clip (10 s): 1 event" in outcome.err
+    assert "since they begin after the clip's 10 s: 1 event;" in outcome.err
 
 
 def test_hop_rate_and_length_are_options(done, events, tmp_path):
@@ -113,7 +113,7 @@ def test_files_and_rows_that_cannot_be_used_are_told_and_counted(cli, tone, tmp_
     outcome = cli("data", "targets", table, tmp_path / "out")
     assert outcome.status == 1
     assert "b.wav" in outcome.err
-    assert "2 files and rows were left out" in outcome.err
+    assert "files and rows that cannot be used: 2" in outcome.err
     assert read_targets(tmp_path / "out").labels == ("x",)
     again = ("--force", "--allow-skips", "--quiet")
     assert cli("data", "targets", table, tmp_path / "out", *again).status == 0
@@ -124,13 +124,14 @@ def test_mistakes_are_told_before_any_work(refused, events, tone_folder, tmp_pat
     start = ("data", "targets", events, out, "--without-audio")
     assert "whole number of samples" in refused(*start, "--sample-rate", 22050)
     assert "give one of them" in refused(*start, "--hop-s", 0.01, "--hop-samples", 320)
-    for length in (0, -1, "nan", "inf"):
+    for length in (0, -1, "nan", "inf", 1e300):
         assert "length of a clip" in refused(*start, "--clip-s", length)
     assert "at least 1" in refused(*start, "--hop-samples", 0)
     assert "sample rate" in refused(*start, "--sample-rate", 0)
     assert "is a file" in refused("data", "targets", events, events, "--without-audio")
     assert "not found" in refused("data", "targets", tmp_path / "none.tsv", out, "--without-audio")
     assert "label" in refused("data", "targets", tone_folder, out, "--without-audio")
+    assert "--without-audio" in refused("data", "targets", events, out)
     (tmp_path / "empty.tsv").write_text("filename\tonset\toffset\tevent_label\n")
     assert "no row" in refused("data", "targets", tmp_path / "empty.tsv", out, "--without-audio")
     assert not out.exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
-from auricle.core.errors import AudioError, ConfigError
+from auricle.core.errors import AudioError, ConfigError, DataError, SoundsMissing
 from auricle.core.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def targets(
     say_next(f"saved: {output}")
     left_out = len(manifest.missing) + len(manifest.rejected)
     if left_out:
-        reporter.warn(f"{left_out} files and rows were left out")
+        reporter.warn(f"files and rows that cannot be used: {left_out:,}")
     return skip_status(left_out, allow_skips)
 
 
@@ -145,7 +145,10 @@ def read_labelled(
     from auricle.data.unheard import read_unheard
 
     config = validate(DataConfig, data_section(flags), prefix="data")
-    manifest = (read_unheard if without_audio else read_dataset)(data, config)
+    try:
+        manifest = (read_unheard if without_audio else read_dataset)(data, config)
+    except SoundsMissing as error:
+        raise DataError(f"{error}, or read the labels alone with --without-audio") from None
     for note in manifest.notes:
         reporter.say(f"data: {note}")
     return manifest
@@ -168,17 +171,21 @@ def _gather(manifest: "Manifest", reporter: Reporter, *, durations: bool) -> "La
 
 def _tell(written: "Written", rows: "LabelledFiles", grid: "FrameGrid", reporter: Reporter) -> None:
     """Say what was written, and what of the labels is not in it."""
+    from auricle.data.wording import plural
+
     for kind, shape in written.shapes.items():
         sizes = " x ".join(f"{size:,}" for size in shape)
         say_next(f"{kind}.npy: {sizes} ({AXES[kind]})")
     say_next(
-        f"{written.stretches:,} labels of {len(rows.files):,} files; {grid.frames:,} frames of "
-        f"{grid.hop_samples:,} samples at {grid.sample_rate:,} Hz in {grid.clip_s:g} s"
+        f"{plural(written.stretches, 'label')} of {plural(len(rows.files), 'file')}; "
+        f"{grid.frames:,} frames of {grid.hop_samples:,} samples at {grid.sample_rate:,} Hz in "
+        f"{grid.clip_s:g} s"
     )
     if written.cut:
-        reporter.say(f"{written.cut:,} events are cut at the end of the clip ({grid.clip_s:g} s)")
+        cut = plural(written.cut, "event")
+        reporter.say(f"cut at the end of the clip ({grid.clip_s:g} s): {cut}")
     if written.late:
         reporter.warn(
-            f"{written.late:,} events begin after the clip's {grid.clip_s:g} s and are left out: "
-            "--clip-s takes in more"
+            f"left out, since they begin after the clip's {grid.clip_s:g} s: "
+            f"{plural(written.late, 'event')}; --clip-s takes in more"
         )

@@ -49,6 +49,10 @@ class DataError(AuricleError):
     """A table, folder or split of a data set breaks a rule."""
 
 
+class SoundsMissing(DataError):
+    """Not one of the sounds that a data set names is there."""
+
+
 class ArtifactError(AuricleError):
     """A saved classifier or checkpoint cannot be loaded."""
 

@@ -37,6 +37,7 @@ GRID_FILE, FILES_FILE, LABELS_FILE = "targets.json", "files.csv", "labels.csv"
 _FORMAT_VERSION = 1
 _DECIMALS = 6
 _BLOCK_BYTES = 8 * 2**20
+_LONGEST_S = 86_400.0
 
 Targets: TypeAlias = npt.NDArray[np.uint8]
 
@@ -58,15 +59,15 @@ class FrameGrid:
         """Return the grid with just as many frames as cover `clip_s` seconds.
 
         Raises `ConfigError` where the hop is not a whole number of samples, and for lengths that
-        are not above 0.
+        are not above 0 or longer than a day.
         """
         if sample_rate < 1:
             raise ConfigError(f"the sample rate must be at least 1 Hz, got {sample_rate}")
         for name, value in (("clip", clip_s), ("hop", hop_s)):
-            if not (math.isfinite(value) and seconds_to_samples(value, sample_rate) >= 1):
+            if not (value <= _LONGEST_S and seconds_to_samples(value, sample_rate) >= 1):
                 raise ConfigError(
-                    f"the length of a {name} must be at least a sample of {sample_rate} Hz, got "
-                    f"{value} s"
+                    f"the length of a {name} must be at least a sample of {sample_rate} Hz and at "
+                    f"most a day, got {value} s"
                 )
         hop = seconds_to_samples(hop_s, sample_rate)
         if abs(hop_s * sample_rate - hop) > 1e-6 * hop:
@@ -93,9 +94,10 @@ class Spans:
     """The frames of each labelled stretch: `first` to `end`, the latter left out.
 
     `inside` says which stretches begin before the end of the clip; `cut` how many of those reach
-    beyond it.
+    beyond it. A clip has `frames`.
     """
 
+    frames: int
     first: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
     inside: npt.NDArray[np.bool_]
@@ -132,7 +134,8 @@ class LabelledFiles:
         end = np.ceil(np.minimum(offset, min(clip, grid.frames))).astype(np.int64)
         finite = np.isfinite(offset)
         cut = int(np.count_nonzero(inside & finite & (offset > round(clip, _DECIMALS))))
-        return Spans(first, np.minimum(np.maximum(end, first + 1), grid.frames), inside, cut)
+        end = np.minimum(np.maximum(end, first + 1), grid.frames)
+        return Spans(grid.frames, first, end, inside, cut)
 
     def weak(self, spans: Spans, start: int, stop: int) -> Targets:
         """Return the classes of files `start` to `stop`: uint8 `(files, classes)`."""
@@ -142,15 +145,21 @@ class LabelledFiles:
         targets[self.file[rows][inside] - start, self.label[rows][inside]] = 1
         return targets
 
-    def strong(self, spans: Spans, grid: FrameGrid, start: int, stop: int) -> Targets:
-        """Return the frames of files `start` to `stop`: uint8 `(files, frames, classes)`."""
-        targets = np.zeros((stop - start, grid.frames, len(self.labels)), np.uint8)
+    def strong(
+        self, spans: Spans, start: int, stop: int, frames: tuple[int, int] | None = None
+    ) -> Targets:
+        """Return the frames of files `start` to `stop`: uint8 `(files, frames, classes)`.
+
+        `frames` are the first one and the one behind the last (default: all of the clip).
+        """
+        left, right = frames or (0, spans.frames)
+        targets = np.zeros((stop - start, right - left, len(self.labels)), np.uint8)
         rows = np.arange(self.starts[start], self.starts[stop])
         rows = rows[spans.inside[rows]]
         for file, first, end, label in zip(
             (self.file[rows] - start).tolist(),
-            spans.first[rows].tolist(),
-            spans.end[rows].tolist(),
+            (np.maximum(spans.first[rows], left) - left).tolist(),
+            (np.maximum(spans.end[rows], left) - left).tolist(),
             self.label[rows].tolist(),
             strict=True,
         ):
@@ -246,7 +255,7 @@ def write_targets(
     with replacing_folder(folder) as temporary:
         for kind in kinds:
             with (temporary / f"{kind}.npy").open("wb") as file:
-                _write_array(file, shapes[kind], _blocks(kind, rows, spans, grid), progress)
+                _write_array(file, shapes[kind], _blocks(kind, rows, spans), progress)
         write_csv(temporary / FILES_FILE, ["row", "path"], enumerate(rows.files))
         write_csv(temporary / LABELS_FILE, ["column", "label"], enumerate(rows.labels))
         said = {"format_version": _FORMAT_VERSION, **asdict(grid), "shapes": shapes}
@@ -278,30 +287,37 @@ def _shape(kind: Kind, rows: LabelledFiles, grid: FrameGrid) -> tuple[int, ...]:
     return (len(rows.files), grid.frames, len(rows.labels))
 
 
-def _blocks(kind: Kind, rows: LabelledFiles, spans: Spans, grid: FrameGrid) -> Iterator[Targets]:
-    shape = _shape(kind, rows, grid)
-    at_once = max(1, _BLOCK_BYTES // max(1, math.prod(shape[1:])))
-    for start in range(0, shape[0], at_once):
-        stop = min(start + at_once, shape[0])
+def _blocks(kind: Kind, rows: LabelledFiles, spans: Spans) -> Iterator[tuple[Targets, int]]:
+    """Yield an array piece by piece, each with how many files it completes."""
+    frames = spans.frames if kind == "strong" else 1
+    classes = len(rows.labels)
+    files_at_once = max(1, _BLOCK_BYTES // (frames * classes))
+    # A single file may be larger than a block: its frames then come in pieces.
+    frames_at_once = frames if files_at_once > 1 else max(1, _BLOCK_BYTES // classes)
+    for start in range(0, len(rows.files), files_at_once):
+        stop = min(start + files_at_once, len(rows.files))
         if kind == "weak":
-            yield rows.weak(spans, start, stop)
-        else:
-            yield rows.strong(spans, grid, start, stop)
+            yield rows.weak(spans, start, stop), stop - start
+            continue
+        for left in range(0, frames, frames_at_once):
+            right = min(left + frames_at_once, frames)
+            done = stop - start if right == frames else 0
+            yield rows.strong(spans, start, stop, (left, right)), done
 
 
 def _write_array(
     file: BinaryIO,
     shape: tuple[int, ...],
-    blocks: Iterable[Targets],
+    blocks: Iterable[tuple[Targets, int]],
     progress: Callable[[int], None] | None,
 ) -> None:
     """Write a `.npy` file with ordinary writes: the pages of a memory map would count as ours."""
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
-    for block in blocks:
+    for block, files in blocks:
         file.write(block.data)
         if progress is not None:
-            progress(len(block))
+            progress(files)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auricle.audio import AUDIO_SUFFIXES
-from auricle.core.errors import DataError
+from auricle.core.errors import DataError, SoundsMissing
 from auricle.core.tables import Table, open_table
 from auricle.core.types import Clip, Label
 from auricle.data.config import NO_COLUMN, DataConfig
@@ -213,7 +213,7 @@ class Gatherer:
 
     def _nothing(self, path: Path) -> DataError:
         if self.missing:
-            return DataError(
+            return SoundsMissing(
                 f"none of the {plural(len(self.missing), 'file')} that {path} names exists: "
                 f"{listed(self.missing)}. Say where they are with --audio-root DIR"
             )

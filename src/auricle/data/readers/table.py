@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from auricle.core.errors import DataError, nearest
+from auricle.core.errors import DataError, SoundsMissing, nearest
 from auricle.core.types import Clip
 from auricle.data.config import DataConfig
 from auricle.data.manifest import COLUMNS, Manifest, sorted_labels
@@ -336,7 +336,7 @@ class _Build:
     def _nothing(self, sources: list[_Source]) -> DataError:
         name = listed(source.table.path.name for source in sources)
         if self.missing:
-            return DataError(
+            return SoundsMissing(
                 f"none of the {plural(len(self.missing), 'file')} that {name} names exists: "
                 f"{listed(self.missing)}. Say where they are with --audio-root DIR"
             )
