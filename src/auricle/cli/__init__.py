@@ -34,6 +34,7 @@ DATA_COMMANDS = {
     "targets": "Write labels as arrays: weak (files, classes), strong (files, frames, classes).",
     "mix": "Make soundscapes of labelled sounds and backgrounds, with exact strong labels.",
     "convert": "Turn labels of one format into another, or a data set into a table.",
+    "cut": "Cut long recordings with labels into clips.",
 }
 
 OPTIONS = ("--help", "-h", "--version")

@@ -20,6 +20,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "demo": SECTIONS,
     "evaluate": ("data",),
     "data check": ("data",),
+    "data cut": ("data",),
     "data convert": ("data",),
     "data mix": ("data",),
     "data pack": ("data", "frontend"),

@@ -2,6 +2,8 @@
 
 from auricle.data.check import CheckReport, Finding, check
 from auricle.data.config import DataConfig
+from auricle.data.cut_plan import CutOptions
+from auricle.data.cutting import CutResult, cut
 from auricle.data.demo import DemoData, demo_dataset
 from auricle.data.manifest import (
     SPLITS,
@@ -22,6 +24,8 @@ __all__ = [
     "READERS",
     "SPLITS",
     "CheckReport",
+    "CutOptions",
+    "CutResult",
     "DataConfig",
     "DemoData",
     "Finding",
@@ -33,6 +37,7 @@ __all__ = [
     "Submission",
     "apply_splits",
     "check",
+    "cut",
     "demo_dataset",
     "draw_clips",
     "first_clips",

@@ -1,0 +1,178 @@
+"""`auricle data cut SRC OUT`."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from auricle.cli.files import check_folder, emit
+from auricle.cli.flags import dotted_flags
+from auricle.cli.outcome import say_next, skip_status, start_reporter
+from auricle.core.errors import ConfigError, DataError
+from auricle.core.reporting import Reporter
+from auricle.core.types import Clip
+
+if TYPE_CHECKING:
+    from auricle.data import CutResult, DataConfig, Manifest
+
+MOST_LINES = 20
+NO_LABEL = "(no label)"
+
+
+def cut(
+    source: Path,
+    output: Path,
+    /,
+    *,
+    labels: Path | None = None,
+    length: float | None = None,
+    hop: float | None = None,
+    margin: float = 0.0,
+    min_share: float = 0.5,
+    ends: Literal["shift", "drop", "keep"] = "shift",
+    background: str | None = None,
+    background_count: int | None = None,
+    background_length: float | None = None,
+    keep_empty: bool = False,
+    strong: bool = False,
+    layout: Literal["auto", "folders", "flat"] = "auto",
+    format: Literal["flac", "wav", "ogg"] = "flac",
+    bits: Literal[16, 24] = 16,
+    sample_rate: int | None = None,
+    audio_root: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    allow_skips: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Cut long recordings with labels into clips.
+
+    With --length into windows, else into one clip per event. A run that was stopped goes on where
+    it was when the same command is given again. Ends with status 1 where recordings or events
+    had to be left out.
+
+    Parameters
+    ----------
+    source
+        Recordings with labels in any format that a reader knows (Raven, Audacity, JAMS, TSV...),
+        or one sound file.
+    output
+        New folder for the clips and their table, manifest.csv.
+    labels
+        Label file of the sound file SOURCE.
+    length
+        Seconds of a window.
+    hop
+        Seconds from one window to the next (default: the length).
+    margin
+        Seconds to keep on both sides of an event.
+    min_share
+        Share of an event, or of the window where that is shorter, that must lie inside to count.
+    ends
+        The sound behind the last whole window: moved back to end with the recording (shift), left
+        out (drop), or a shorter clip (keep).
+    background
+        Label for clips in which no event sounds.
+    background_count
+        Most of them per recording (default: as many as it has clips with events, at least 1).
+    background_length
+        Seconds of them, where there is one clip per event (default: the median clip).
+    keep_empty
+        Keep windows without events as clips without a label.
+    strong
+        Write a row per event, with its times in the clip, in place of a row per clip.
+    layout
+        A folder per class, or one flat folder (auto: folders where no clip has two labels).
+    format
+        Of the clips: flac, wav, or ogg (Vorbis).
+    bits
+        Bits of a sample in FLAC and WAV.
+    sample_rate
+        Of the clips, Hz (default: the recording's).
+    audio_root
+        Folder that relative paths of a table start from (key data.audio_root).
+    workers
+        Recordings read side by side (default: one per processor).
+    strict
+        Stop where a recording or a row of its labels cannot be used.
+    allow_skips
+        End with status 0 even if recordings or events were left out.
+    quiet
+        Say nothing but errors and the result.
+    """
+    from auricle.data import CutOptions, cut
+
+    options = CutOptions(
+        length_s=length,
+        hop_s=hop,
+        margin_s=margin,
+        min_share=min_share,
+        ends=ends,
+        background=background,
+        background_count=background_count,
+        background_length_s=background_length,
+        keep_empty=keep_empty,
+        strong=strong,
+        layout=layout,
+        form=format,
+        bits=bits,
+        sample_rate=sample_rate,
+    )
+    check_folder(output)
+    reporter = start_reporter(quiet)
+    flags = dotted_flags()
+    if audio_root is not None:
+        flags["data.audio_root"] = audio_root
+    manifest, config = _read(source, labels, flags, reporter)
+    left_out = [f"{path}: the file does not exist" for path in manifest.missing]
+    left_out += manifest.rejected
+    if strict and left_out:
+        raise DataError(
+            f"{left_out[0]} ({len(left_out)} in all; without --strict they are left out)"
+        )
+    result = cut(
+        manifest, output, options, config, workers=workers, strict=strict, reporter=reporter
+    )
+    left_out += result.rejected
+    _tell(result, output)
+    for line in left_out[:MOST_LINES]:
+        reporter.warn(f"left out: {line}")
+    if left_out:
+        reporter.warn(f"recordings and events left out: {len(left_out):,}")
+    return skip_status(len(left_out), allow_skips)
+
+
+def _read(
+    source: Path, labels: Path | None, flags: dict[str, Any], reporter: Reporter
+) -> "tuple[Manifest, DataConfig]":
+    """Read the events of the recordings; one sound file may have a label file, or none."""
+    from auricle.api import data_section
+    from auricle.audio import AUDIO_SUFFIXES
+    from auricle.core.config import validate
+    from auricle.data import DataConfig, Manifest, read_dataset
+    from auricle.events import Faults, read_labels
+
+    config = validate(DataConfig, data_section(flags), prefix="data")
+    if source.suffix.lower() in AUDIO_SUFFIXES and source.is_file():
+        if labels is None:
+            return Manifest.of([Clip(str(source))]), config
+        faults = Faults()
+        rows = read_labels(labels, faults=faults, label_column=config.label)
+        clips = [replace(row, path=str(source)) for row in rows]
+        return Manifest.of(clips or [Clip(str(source))], rejected=faults.rejected), config
+    if labels is not None:
+        raise ConfigError(f"--labels is for one sound file, and {source} is none")
+    manifest = read_dataset(source, config)
+    for note in manifest.notes:
+        reporter.say(f"data: {note}")
+    return manifest, config
+
+
+def _tell(result: "CutResult", output: Path) -> None:
+    counts = Counter(label for clip in result.manifest.clips for label in clip.labels or ("",))
+    rows = [(label or NO_LABEL, count) for label, count in sorted(counts.items())]
+    emit(("class", "rows" if result.clips < counts.total() else "clips"), rows, None)
+    there = f", {result.there:,} of them there before" if result.there else ""
+    where = "a folder per class" if result.layout == "folders" else "one folder"
+    say_next(f"{result.clips:,} clips in {where}{there}: {output}")
+    say_next(f"saved: {output / 'manifest.csv'}")
