@@ -65,7 +65,6 @@ def test_what_is_left_out_is_told(cli, recordings, tmp_path):
         (("--length", 1, "--labels", "x.txt"), "--labels is for one sound file"),
         (("--layout", "heap"), "layout"),
         (("--strict",), "'a' at line"),
-        (("--data.channel", 4), "channel"),
     ],
 )
 def test_what_makes_no_sense_is_refused(refused, recordings, tmp_path, options, message):
@@ -74,6 +73,12 @@ def test_what_makes_no_sense_is_refused(refused, recordings, tmp_path, options, 
         message = "without --strict they are left out"
     assert message in refused("data", "cut", recordings, tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_made_nothing_is_in_nobodys_way(refused, done, recordings, tmp_path):
+    command = ("data", "cut", recordings, tmp_path / "out")
+    assert "channel 4 does not exist" in refused(*command, "--data.channel", 4)
+    assert "3 clips" in done(*command).out
 
 
 def test_the_light_install_cuts(run_without_torch, recordings, tmp_path):

@@ -18,14 +18,14 @@ def claim_folder(folder: Path, options: Mapping[str, Any]) -> None:
     `WriteError`.
     """
     state = folder / STATE
-    if state.is_file():
+    if state.is_file() and any(entry.name != STATE for entry in folder.iterdir()):
         _compare(state, json.loads(json.dumps(dict(options))))
         for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir())):
             remove_leftovers(place)
         return
     if folder.is_file():
         raise DataError(f"{folder} is a file, where a folder for the clips is needed")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(entry.name != STATE for entry in folder.iterdir()):
         raise DataError(
             f"{folder} holds something that was not cut here: name a folder that is empty or new"
         )
