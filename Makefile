@@ -61,8 +61,11 @@ models-check: setup
 readers-page: setup
 	$(BIN)/python tools/readers_page.py
 
+augmentation-page: setup
+	$(BIN)/python tools/augmentation_page.py
+
 # The base install alone, in a fresh environment: its size, and every --help without torch.
 light-check: setup
 	$(BIN)/python benchmarks/install_size.py --check
 
-.PHONY: help setup demo test check lint format types layers docs bench-page bench-check models-page models-check readers-page light-check
+.PHONY: help setup demo test check lint format types layers docs bench-page bench-check models-page models-check readers-page augmentation-page light-check

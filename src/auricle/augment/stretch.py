@@ -30,7 +30,7 @@ _ONSET = 0.1  # a bin that was so much weaker a hop ago begins anew
 class TimeStretch(Tempo):
     """Play a clip faster or slower at its own pitch; its length stays.
 
-    A phase vocoder: see `stretch`. Attacks are smeared over about 40 ms.
+    A phase vocoder with locked phases (Puckette, "Phase-locked Vocoder", WASPAA 1995).
     """
 
     rank = 14
