@@ -140,7 +140,9 @@ def _write_recordings(
             for recording, clips in recordings.items():
                 again = recording in names
                 if not again:
-                    names[recording] = _name(recording, kind, taken)
+                    # A table without a row has no place for the recording's name.
+                    whole = not any(clip.labels for clip in clips)
+                    names[recording] = _name(recording, kind, taken, whole=whole)
                 file = temporary / names[recording]
                 if again:  # an earlier block had rows of it
                     clips = [*(c for c in kind.read(file, recording, how) if c.labels), *clips]
@@ -149,8 +151,11 @@ def _write_recordings(
                 kind.write(file, recording, clips, extra)
 
 
-def _name(recording: str, kind: RecordingFormat, taken: set[str]) -> str:
-    """Choose the name of a recording's label file, inside the folder and not taken."""
+def _name(recording: str, kind: RecordingFormat, taken: set[str], *, whole: bool) -> str:
+    """Choose the name of a recording's label file, inside the folder and not taken.
+
+    `whole`: with the suffix of the sound, which is there too where two differ by it alone.
+    """
     check_text(recording, "name")
     parts = recording.split("/")
     if any(not part or part.startswith(".") for part in parts):
@@ -158,8 +163,7 @@ def _name(recording: str, kind: RecordingFormat, taken: set[str]) -> str:
             f"the recording {recording!r} would be written outside the folder, or hidden: give "
             "names relative to a folder that holds all sounds"
         )
-    # With a dot behind it, the suffix that two recordings differ by stays in the name.
-    for name in (kind.file_name(recording), kind.file_name(f"{recording}.")):
+    for name in (kind.file_name(recording, whole=whole), kind.file_name(recording, whole=True)):
         if name.casefold() not in taken:
             taken.add(name.casefold())
             return name

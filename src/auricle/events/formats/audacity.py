@@ -48,7 +48,7 @@ class AudacityLabels(RecordingFormat):
         """Return the name without `.txt`; it may or may not have the sound's suffix."""
         return name[: -len(_SUFFIX)] or None if name.casefold().endswith(_SUFFIX) else None
 
-    def file_name(self, recording: str) -> str:
+    def file_name(self, recording: str, *, whole: bool) -> str:
         """Return the recording's whole name and `.txt`: nothing inside names the recording."""
         return f"{recording}{_SUFFIX}"
 

@@ -92,8 +92,8 @@ class RecordingFormat(LabelFormat):
         """Return the recording that a file called `name` is about; None: not such a file."""
 
     @abstractmethod
-    def file_name(self, recording: str) -> str:
-        """Return what the label file of `recording` is called."""
+    def file_name(self, recording: str, *, whole: bool) -> str:
+        """Return what the label file of `recording` is called; `whole`: with its suffix."""
 
     @abstractmethod
     def read(self, path: Path, recording: str, how: Reading) -> Iterator[Clip]:

@@ -52,9 +52,9 @@ class JamsFile(RecordingFormat):
         """Return the name without `.jams`."""
         return name[: -len(_SUFFIX)] or None if name.casefold().endswith(_SUFFIX) else None
 
-    def file_name(self, recording: str) -> str:
+    def file_name(self, recording: str, *, whole: bool) -> str:
         """Return `REC.jams`; the suffix of the sound is told inside."""
-        return f"{PurePosixPath(recording).with_suffix('')}{_SUFFIX}"
+        return f"{recording if whole else PurePosixPath(recording).with_suffix('')}{_SUFFIX}"
 
     def read(self, path: Path, recording: str, how: Reading) -> Iterator[Clip]:
         """Walk the observations; a file without any says that the recording has no event."""

@@ -33,6 +33,7 @@ SELECTION, VIEW, CHANNEL = "Selection", "View", "Channel"
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 FILE, FILE_OFFSET = "Begin File", "File Offset (s)"
 ANNOTATION = "Annotation"
+FIRST_CHANNEL = "1"
 
 _LABELS = (
     "Annotation", "Annotations", "Species", "Label", "Labels", "Class", "Tag", "Tags", "Sound type",
@@ -64,9 +65,10 @@ class RavenTable(RecordingFormat):
         ending = next((ending for ending in _ENDINGS if lower.endswith(ending)), None)
         return None if ending is None else name[: -len(ending)] or None
 
-    def file_name(self, recording: str) -> str:
+    def file_name(self, recording: str, *, whole: bool) -> str:
         """Return `REC.Table.1.selections.txt`, as Raven itself does."""
-        return f"{PurePosixPath(recording).with_suffix('')}.Table.1.selections.txt"
+        stem = recording if whole else PurePosixPath(recording).with_suffix("")
+        return f"{stem}.Table.1.selections.txt"
 
     def read(self, path: Path, recording: str, how: Reading) -> Iterator[Clip]:
         """Walk the selections; a table without any says that the recording has none."""
@@ -86,7 +88,7 @@ class RavenTable(RecordingFormat):
         if label not in header:
             raise DataError(f"{path} has no column '{label}'; it has {', '.join(header)}")
         sound_views = any(row.get(VIEW, "").startswith("Spectrogram") for _, row in rows)
-        ours = {SELECTION, BEGIN, END, FILE, FILE_OFFSET, label}
+        ours = {SELECTION, VIEW, BEGIN, END, FILE, FILE_OFFSET, label}
         for line, row in rows:
             if sound_views and row.get(VIEW, "").startswith("Waveform"):
                 continue  # the same selection, in the other view
@@ -96,6 +98,8 @@ class RavenTable(RecordingFormat):
                 how.faults.reject(where, f"the label (column '{label}') is empty")
                 continue
             extra = {text: cell for text, cell in row.items() if cell and text not in ours}
+            if extra.get(CHANNEL) == FIRST_CHANNEL:
+                del extra[CHANNEL]
             clip = checked_clip(name, (row[label],), _times(row), where, how.faults, extra=extra)
             if clip is not None:
                 yield clip
@@ -124,8 +128,8 @@ class RavenTable(RecordingFormat):
                 begin, end = seconds(clip.onset_s), seconds(clip.offset_s or 0.0)
                 cells = [
                     str(len(lines)),
-                    clip.extra.get(VIEW) or "Spectrogram 1",
-                    clip.extra.get(CHANNEL) or "1",
+                    "Spectrogram 1",
+                    clip.extra.get(CHANNEL) or FIRST_CHANNEL,
                     begin,
                     end,
                     *(clip.extra.get(name, "") for name in bands),

@@ -25,6 +25,9 @@ _ALIASES = (
 )
 """What the columns are called, the usual name first."""
 
+_PRESENT = "present"
+"""A column of AudioSet's lists of explicit positives and negatives."""
+
 
 class StrongTable(TableFormat):
     """A table with a row per event; `header` names its four columns."""
@@ -43,7 +46,7 @@ class StrongTable(TableFormat):
             return False
         table = open_table(path)
         at = _columns(table)
-        if at is None:
+        if at is None or _PRESENT in table.header:
             return False
         google = table.header[at[0]] in ("segment_id", "clip_id")
         if google or self._header[0] == "segment_id":
@@ -58,6 +61,11 @@ class StrongTable(TableFormat):
             raise DataError(
                 f"{path} is no table of events: it needs the columns {', '.join(self._header)}, "
                 f"and has {', '.join(table.header)}"
+            )
+        if _PRESENT in table.header:
+            raise DataError(
+                f"{path} lists where sounds are and are not (column '{_PRESENT}'); events are in "
+                "another of AudioSet's tables, such as audioset_eval_strong.tsv"
             )
         name, onset, offset, label = at
         others = [(i, text) for i, text in enumerate(table.header) if text and i not in at]

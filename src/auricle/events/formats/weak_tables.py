@@ -125,11 +125,11 @@ class SegmentTable(TableFormat):
             file.write("# YTID, start_seconds, end_seconds, positive_labels\n")
             for clip in rows:
                 start, end = (number(clip.extra.get(name, "")) for name in SEGMENT_COLUMNS)
-                fault = time_fault(start, end)
-                if fault is not None:
+                if time_fault(start, end) is not None:
                     raise DataError(
-                        f"{clip.path}: AudioSet's list says where in the video a segment was, in "
-                        f"the columns {' and '.join(SEGMENT_COLUMNS)}: {fault}"
+                        f"{clip.path}: AudioSet's list says where in its video a segment was, and "
+                        f"these labels do not (columns {' and '.join(SEGMENT_COLUMNS)}, in "
+                        "seconds): choose another format"
                     )
                 check_text(clip.path, "name", '",\n\r\0')
                 labels = _joined(clip, '"')
