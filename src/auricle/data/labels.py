@@ -7,15 +7,19 @@ taken as "none of these" (`data.background`).
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from auricle.core.errors import DataError, nearest
 from auricle.core.tables import text_lines
-from auricle.core.types import Clip, Label
+from auricle.core.types import Label
+from auricle.data.clips import LabelColumn
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
+from auricle.data.texts import smallest, starts_of
 from auricle.data.wording import bare, listed, plural, words
 
 _ID_COLUMNS = words("mid id labelid classid code")
@@ -155,22 +159,13 @@ def _renamed(manifest: Manifest, names: Mapping[str, Label], path: Path) -> Mani
             f"{plural(merged, 'label')} joined another to which {path.name} gives the same name: "
             f"{listed(twice)}"
         )
-    clips = (
-        replace(clip, labels=tuple(dict.fromkeys(new[label] for label in clip.labels)))
-        for clip in manifest.clips
-    )
-    return _rebuilt(manifest, clips, sorted(labels) if was_sorted else list(labels)).noting(*notes)
+    clips = manifest.columns
+    clips = clips.having(labels=_relabelled(clips.labels, new))
+    ordered = sorted(labels) if was_sorted else labels
+    return replace(manifest, clips=clips, labels=tuple(ordered)).noting(*notes)
 
 
 # -- a list of classes ---------------------------------------------------------------------------
-
-
-@dataclass
-class _Dropped:
-    """What goes while clips walk by."""
-
-    labels: Counter[Label] = field(default_factory=Counter)
-    clips: int = 0
 
 
 def _kept(
@@ -180,31 +175,25 @@ def _kept(
     if background in manifest.labels and background not in classes:
         classes.append(background)  # who names it wants it
     notes = list(_absent(classes, manifest.labels, path, names))
-    wanted = set(classes)
-    dropped = _Dropped()
-
-    def walk() -> Iterator[Clip]:
-        for clip in manifest.clips:
-            labels = tuple(label for label in clip.labels if label in wanted)
-            if len(labels) == len(clip.labels):
-                yield clip
-                continue
-            dropped.labels.update(label for label in clip.labels if label not in wanted)
-            dropped.clips += not labels
-            if labels or manifest.multi_label:
-                yield replace(clip, labels=labels)
-
-    result = _rebuilt(manifest, walk(), classes)
-    if dropped.labels:
-        gone = listed(label for label, _ in dropped.labels.most_common())
-        clips = plural(dropped.clips, "clip")
+    clips = manifest.columns
+    column = _relabelled(clips.labels, {label: label for label in classes})
+    bare_now = (clips.labels.sizes > 0) & (column.sizes == 0)
+    dropped = _counts(clips.labels, set(clips.labels.names) - set(classes))
+    clips = clips.having(labels=column)
+    if not manifest.multi_label:
+        clips = clips.select(~bare_now)
+    if not len(clips):
+        raise DataError(f"--data.classes {path}: no clip has one of its classes")
+    if dropped:
+        gone = listed(label for label, _ in dropped.most_common())
+        count = plural(int(np.count_nonzero(bare_now)), "clip")
         notes.append(
-            f"labels that {path.name} lacks are dropped ({gone}); {clips} without another stay as "
+            f"labels that {path.name} lacks are dropped ({gone}); {count} without another stay as "
             "examples of none of the classes"
             if manifest.multi_label
-            else f"{clips} of classes that {path.name} lacks are left out: {gone}"
+            else f"{count} of classes that {path.name} lacks are left out: {gone}"
         )
-    return result.noting(*notes)
+    return replace(manifest, clips=clips, labels=tuple(classes)).noting(*notes)
 
 
 def _absent(
@@ -255,33 +244,42 @@ def _with_background(
         return manifest
     if not manifest.multi_label:
         return manifest.noting(f"the class '{background}' means none of the others")
-    counted = Counter[bool]()
-
-    def walk() -> Iterator[Clip]:
-        for clip in manifest.clips:
-            if background in clip.labels:
-                labels = tuple(label for label in clip.labels if label != background)
-                counted[bool(labels)] += 1
-                clip = replace(clip, labels=labels)
-            yield clip
-
-    labels = [label for label in manifest.labels if label != background]
-    result = _rebuilt(manifest, walk(), labels)
+    clips = manifest.columns
+    labels = tuple(label for label in manifest.labels if label != background)
+    column = _relabelled(clips.labels, {label: label for label in labels})
+    changed = column.sizes < clips.labels.sizes
+    bare_now = int(np.count_nonzero(changed & (column.sizes == 0)))
     notes = [
-        f"{plural(counted[False], 'clip')} labelled '{background}' are examples of none of the "
-        "classes"
+        f"{plural(bare_now, 'clip')} labelled '{background}' are examples of none of the classes"
     ]
-    if counted[True]:
+    if others := int(np.count_nonzero(changed)) - bare_now:
         notes.append(
-            f"{plural(counted[True], 'clip')} labelled '{background}' have other labels too, which "
-            "count"
+            f"{plural(others, 'clip')} labelled '{background}' have other labels too, which count"
         )
-    return result.noting(*notes)
+    return replace(manifest, clips=clips.having(labels=column), labels=labels).noting(*notes)
 
 
-def _rebuilt(manifest: Manifest, clips: Iterator[Clip], labels: Sequence[Label]) -> Manifest:
-    made = Manifest.of(clips, labels=labels, multi_label=manifest.multi_label)
-    result = replace(manifest, clips=made.clips, labels=made.labels)
-    if not len(result.clips):
-        raise DataError("no clip is left: none has a label of --data.classes")
-    return result
+# -- columns of labels -----------------------------------------------------------------------------
+
+
+def _relabelled(column: LabelColumn, new: Mapping[Label, Label]) -> LabelColumn:
+    """Return the column with new labels; one that has none is dropped, two equal ones are one."""
+    names = tuple(dict.fromkeys(new.values()))
+    number = {name: at for at, name in enumerate(names)}
+    codes = np.array([number.get(new.get(label, ""), -1) for label in column.names] or [-1])
+    rows, old = column.flat()
+    labels = codes[old]
+    rows, labels = rows[labels >= 0], labels[labels >= 0]
+    # The first of equal labels in a row stays where it is.
+    _, first = np.unique(rows.astype(np.int64) * max(1, len(names)) + labels, return_index=True)
+    first.sort()
+    rows, labels = rows[first], labels[first]
+    sizes = np.bincount(rows, minlength=len(column)).astype(column.sizes.dtype)
+    return LabelColumn(names, smallest(labels), starts_of(sizes), sizes)
+
+
+def _counts(column: LabelColumn, labels: Collection[Label]) -> Counter[Label]:
+    """Count how often each of `labels` occurs, those that do not left out."""
+    counts = np.bincount(column.flat_codes(), minlength=len(column.names)).tolist()
+    named = zip(column.names, counts, strict=True)
+    return Counter({label: count for label, count in named if count and label in labels})
