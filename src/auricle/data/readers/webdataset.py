@@ -44,7 +44,6 @@ class WebDatasetReader:
 
     about = About(
         "a folder of WebDataset shards (.tar), or one of them; labels by .cls, .json or .txt",
-        home="https://github.com/webdataset/webdataset",
     )
 
     def claims(self, path: Path, config: DataConfig) -> bool:
