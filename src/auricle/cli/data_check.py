@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from auricle.cli.files import check_folder, emit
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, start_reporter
 from auricle.core.errors import ConfigError
 from auricle.core.reporting import Reporter
@@ -39,7 +39,7 @@ def check(
     data: Path,
     /,
     *,
-    audio_root: str | None = None,
+    read: DataFlags = NO_DATA_FLAGS,
     scores: Path | None = None,
     output: Path | None = None,
     html: Path | None = None,
@@ -57,8 +57,6 @@ def check(
     ----------
     data
         A folder with one folder per class, or a CSV/TSV table.
-    audio_root
-        Folder that relative paths of a table start from (key data.audio_root).
     scores
         scores.csv of a cross-validation on this data, or its folder: likely label errors are found
         where clips are heard as another class.
@@ -78,9 +76,7 @@ def check(
     quiet
         Say nothing but errors and the result.
     """
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
+    flags = read.dotted()
     wishes = _Wishes(scores, output, html, link, cache, workers, fail_on)
     return check_and_show(data, flags, start_reporter(quiet), wishes)
 

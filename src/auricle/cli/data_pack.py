@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from auricle.cli.files import check_folder
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 
 
@@ -25,7 +25,7 @@ def pack(
     shard_clips: int | None = None,
     limit: int | None = None,
     workers: int | None = None,
-    audio_root: str | None = None,
+    read: DataFlags = NO_DATA_FLAGS,
     force: bool = False,
     allow_skips: bool = False,
     quiet: bool = False,
@@ -63,8 +63,6 @@ def pack(
         Take so many files only, of every class and split in turn.
     workers
         Threads that decode (default: one per processor).
-    audio_root
-        Folder that relative paths of a table start from (key data.audio_root).
     force
         Replace a pack that is there.
     allow_skips
@@ -83,9 +81,7 @@ def pack(
         if value is not None and value < 1:
             raise ConfigError(f"--{name} must be at least 1, got {value}")
     reporter = start_reporter(quiet)
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
+    flags = read.dotted()
     config = validate(DataConfig, data_section(flags), prefix="data")
     options = validate(
         PackOptions,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auricle.cli.files import check_output, emit
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 from auricle.core.errors import ConfigError, nearest
 from auricle.core.reporting import Reporter
@@ -44,7 +44,7 @@ def show(
     page: int = 1,
     page_size: int | None = None,
     seed: int = 0,
-    audio_root: str | None = None,
+    read: DataFlags = NO_DATA_FLAGS,
     output: Path | None = None,
     allow_skips: bool = False,
     quiet: bool = False,
@@ -67,8 +67,6 @@ def show(
         Classes on a page (default: 12 on a terminal, 50 in a picture).
     seed
         Which clips are drawn.
-    audio_root
-        Folder that relative paths of a table start from (key data.audio_root).
     output
         Write the sheet as a picture (.png, .svg, .pdf), or the figures as .json.
     allow_skips
@@ -83,9 +81,7 @@ def show(
 
     if clips < 0 or page < 1 or (page_size is not None and page_size < 1):
         raise ConfigError("--clips must be at least 0, --page and --page-size at least 1")
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
+    flags = read.dotted()
     config = validate(DataConfig, data_section(flags), prefix="data")
     if output is not None and output.suffix.lower() not in (".json", *PICTURE_SUFFIXES):
         raise ConfigError(f"--output must end in .json, {', '.join(PICTURE_SUFFIXES)}: {output}")
