@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio import blocks, load, probe
-from auricle.core.errors import AudioError, MissingExtra, NotFiniteAudio, TruncatedAudio
+from auricle.core.errors import (
+    AudioError,
+    AuricleError,
+    MissingExtra,
+    NotFiniteAudio,
+    TruncatedAudio,
+)
 from auricle.core.types import Clip, FloatArray
 from auricle.core.units import samples_to_seconds
 from auricle.data.check.cache import MeasureCache
@@ -127,16 +133,21 @@ def measure(clip: Clip) -> Measured | Fault:
             return Fault("empty", "the file has no samples")
         return _sum_up(_pieces(clip), info.sample_rate, info.channels)
     except TruncatedAudio as error:
-        return Fault("truncated", str(error))
+        return Fault("truncated", _reason(error, clip))
     except NotFiniteAudio as error:
-        return Fault("not_finite", str(error))
+        return Fault("not_finite", _reason(error, clip))
     except (AudioError, MissingExtra) as error:
         if _has_no_bytes(clip.path):
             return Fault("empty", "the file has no bytes")
         # It may be a permission, or an extra that is not installed: it is looked at again.
-        return Fault("unreadable", str(error), lasting=False)
+        return Fault("unreadable", _reason(error, clip), lasting=False)
     except OSError as error:
         return Fault("unreadable", error.strerror or str(error), lasting=False)
+
+
+def _reason(error: AuricleError, clip: Clip) -> str:
+    """Return what an error says, without the path, which stands beside it."""
+    return str(error).removeprefix(clip.path).lstrip(": ")
 
 
 def _has_no_bytes(path: str) -> bool:
