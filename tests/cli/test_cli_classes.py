@@ -45,6 +45,22 @@ def test_evaluation_reads_the_data_as_the_run_did(kept, tone_folder, done, tmp_p
     assert "coverage" not in result["metrics"]
 
 
+def test_a_run_whose_list_of_classes_is_gone_can_be_judged(
+    kept, listings, tone, tone_folder, tmp_path, done, refused
+):
+    for label, hz in (("high", 3000), ("low", 300)):
+        tone(tmp_path / "data" / label / "new.wav", hz=hz, seconds=0.8, seed=950)
+    away = (listings / "classes.txt").rename(tmp_path / "away.txt")
+    try:
+        outcome = done("evaluate", kept, tone_folder)
+        assert "is not here and left out" in outcome.err
+        assert "judging on 5 test clips of the run's own manifest" in outcome.err
+        assert "does not know these labels" in refused("evaluate", kept, tmp_path / "data")
+        done("evaluate", kept, tmp_path / "data", "--classes", away)
+    finally:
+        away.rename(listings / "classes.txt")
+
+
 def test_data_without_the_background_can_be_judged(kept, tone, tmp_path, done, refused):
     for at in range(4):
         tone(tmp_path / "data" / "high" / f"{at}.wav", hz=3000, seconds=0.8, seed=900 + at)

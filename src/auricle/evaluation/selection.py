@@ -16,6 +16,9 @@ from auricle.runtime.spec import parse_artifact_config
 COLUMN_KEYS = ("table", "path", "label", "label_separator", "split", "fold", "group", "audio_root")
 """Keys of the section `data` that say how a table is read."""
 
+FILE_KEYS = ("classes", "label_names")
+"""Keys of the section `data` that name files of the user's, which need not travel with a run."""
+
 CANNOT_BE_TOLD = "whether the classifier was trained on them cannot be told"
 
 
@@ -69,19 +72,31 @@ def read_like_the_run(
 ) -> tuple[Manifest, DataConfig]:
     """Read data as the run read its own, with the `given` keys of the section `data` on top.
 
-    What the run knew of its table's columns is left out where this data set has none of them.
-    Raises `DataError`, `ConfigError`.
+    What the run knew of its table's columns is left out where this data set has none of them, and
+    a list of its classes or names where it is no longer there. Raises `DataError`, `ConfigError`.
     """
-    config = validate(DataConfig, merge(origin.data, given), prefix="data")
+    lost = {key: name for key in FILE_KEYS if (name := _lost(key, origin, given)) is not None}
+    known = {key: value for key, value in origin.data.items() if key not in lost}
+    notes = [
+        f"--data.{key} {name} of the run is not here and left out; give it where it matters"
+        for key, name in lost.items()
+    ]
+    config = validate(DataConfig, merge(known, given), prefix="data")
     lenient = "background" not in given  # that of the run need not be among these data
     try:
-        return read_dataset(path, config, lenient=lenient), config
+        return read_dataset(path, config, lenient=lenient).noting(*notes), config
     except DataError:
-        rest = {key: value for key, value in origin.data.items() if key not in COLUMN_KEYS}
-        if len(rest) == len(origin.data):
+        rest = {key: value for key, value in known.items() if key not in COLUMN_KEYS}
+        if len(rest) == len(known):
             raise
     plain = validate(DataConfig, merge(rest, given), prefix="data")
-    return read_dataset(path, plain, lenient=lenient), plain
+    return read_dataset(path, plain, lenient=lenient).noting(*notes), plain
+
+
+def _lost(key: str, origin: Origin, given: Mapping[str, Any]) -> str | None:
+    """Return the file that a key of the run names, where it is not there and no other is given."""
+    name = origin.data.get(key)
+    return None if key in given or name is None or Path(name).is_file() else name
 
 
 def select_clips(
