@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from auricle.core.types import Clip, Label
 from auricle.data.texts import (
-    MOST_NUMBERED,
+    MOST_REMEMBERED,
     ROWS_AT_ONCE,
     Column,
     ColumnBuilder,
+    Growing,
     IntArray,
     Numbering,
-    joined,
-    smallest,
+    index_type,
     starts_of,
 )
 
@@ -46,7 +46,7 @@ class LabelColumn:
     def block(self, start: int, stop: int) -> list[tuple[Label, ...]]:
         """Return the labels of rows `start` to `stop`."""
         rows = self.take(slice(start, stop))
-        labels = iter([self.names[code] for code in rows.flat()[1].tolist()])
+        labels = iter([self.names[code] for code in rows.flat_codes().tolist()])
         return [tuple(islice(labels, size)) for size in rows.sizes.tolist()]
 
     def take(self, rows: Rows) -> "LabelColumn":
@@ -55,22 +55,27 @@ class LabelColumn:
 
     def flat(self) -> tuple[IntArray, IntArray]:
         """Return row and label number of each label, in the order of the rows."""
-        sizes = self.sizes
-        if np.all(sizes == 1):
-            return np.arange(len(self), dtype=np.int32), self.codes[self.starts]
-        rows = np.repeat(np.arange(len(self), dtype=np.int32), sizes)
-        ends = np.cumsum(sizes, dtype=np.int64)
-        within = np.arange(len(rows), dtype=np.int64) - np.repeat(ends - sizes, sizes)
-        return rows, self.codes[self.starts[rows] + within]
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.sizes), self.flat_codes()
+
+    def flat_codes(self) -> IntArray:
+        """Return the number of each label, in the order of the rows."""
+        ends = np.cumsum(self.sizes, dtype=index_type(len(self.codes)))
+        # How far a row's labels lie from where they would if rows lay one after another.
+        shifts = self.starts.astype(ends.dtype) - (ends - self.sizes)
+        if not len(shifts) or np.all(shifts == shifts[0]):
+            return self.codes[shifts[0] : shifts[0] + ends[-1]] if len(ends) else self.codes[:0]
+        at = np.repeat(shifts, self.sizes)
+        at += np.arange(len(at), dtype=at.dtype)
+        return self.codes[at]
 
     def present(self) -> tuple[Label, ...]:
         """Return the labels that occur, sorted."""
-        found = np.bincount(self.flat()[1], minlength=len(self.names)) > 0
+        found = np.bincount(self.flat_codes(), minlength=len(self.names)) > 0
         return tuple(sorted(self.names[at] for at in np.flatnonzero(found)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was taken from a long column does not carry the whole of it to another process.
-        return LabelColumn, (self.names, self.flat()[1], starts_of(self.sizes), self.sizes)
+        return LabelColumn, (self.names, self.flat_codes(), starts_of(self.sizes), self.sizes)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -229,7 +234,7 @@ class ClipsBuilder:
         self.rows = 0
         self._paths = ColumnBuilder(numbered=False)
         self._labels = _LabelBuilder()
-        self._times: tuple[list[Seconds], list[Seconds]] = ([], [])
+        self._onsets_s, self._offsets_s = bytearray(), bytearray()
         self._ours = [ColumnBuilder() for _ in range(3)]
         self._extra: dict[str, ColumnBuilder] = {}
 
@@ -257,8 +262,8 @@ class ClipsBuilder:
         rows = len(block.paths)
         self._paths.add(block.paths)
         self._labels.add(block.labels)
-        self._times[0].append(block.onsets_s)
-        self._times[1].append(block.offsets_s)
+        self._onsets_s += block.onsets_s.tobytes()
+        self._offsets_s += block.offsets_s.tobytes()
         ours = (block.splits, block.folds, block.groups)
         for builder, texts in zip(self._ours, ours, strict=True):
             builder.add(texts)
@@ -275,8 +280,8 @@ class ClipsBuilder:
         return Clips(
             paths=self._paths.finish(),
             labels=self._labels.finish(),
-            onsets_s=_joined_times(self._times[0]),
-            offsets_s=_joined_times(self._times[1]),
+            onsets_s=np.frombuffer(self._onsets_s, np.float64),
+            offsets_s=np.frombuffer(self._offsets_s, np.float64),
             splits=splits,
             folds=folds,
             groups=groups,
@@ -290,11 +295,10 @@ class _LabelBuilder:
     def __init__(self) -> None:
         self._names = Numbering()
         self._known: dict[tuple[Label, ...], tuple[int, ...]] = {}
-        self._codes: list[IntArray] = []
-        self._sizes: list[IntArray] = []
+        self._codes, self._sizes = Growing(), Growing()
 
     def add(self, rows: Sequence[tuple[Label, ...]]) -> None:
-        if len(self._known) > MOST_NUMBERED:
+        if len(self._known) > MOST_REMEMBERED:
             self._known.clear()
         known, numbers = self._known, self._names
         for labels in rows:
@@ -303,15 +307,9 @@ class _LabelBuilder:
         coded = [known[labels] for labels in rows]
         sizes = np.fromiter(map(len, coded), np.int64, len(coded))
         codes = np.fromiter(chain.from_iterable(coded), np.int64, int(sizes.sum()))
-        self._codes.append(smallest(codes, len(numbers)))
-        self._sizes.append(smallest(sizes))
+        self._codes.add(codes)
+        self._sizes.add(sizes)
 
     def finish(self) -> LabelColumn:
-        codes, sizes = joined(self._codes), joined(self._sizes)
+        codes, sizes = self._codes.finish(), self._sizes.finish()
         return LabelColumn(tuple(self._names), codes, starts_of(sizes), sizes)
-
-
-def _joined_times(parts: list[Seconds]) -> Seconds:
-    whole = np.concatenate(parts) if parts else np.zeros(0)
-    parts.clear()
-    return whole

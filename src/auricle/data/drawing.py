@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from auricle.core.types import Label
 from auricle.data.clips import Clips, LabelColumn
-from auricle.data.texts import ROWS_AT_ONCE, Column, IntArray, first_appearance, smallest
+from auricle.data.texts import ROWS_AT_ONCE, Column, IntArray, first_appearance, pairs, smallest
 
 _NO_LABEL: Label = ""
 """A clip without any label counts as one of a class of its own."""
@@ -35,7 +35,7 @@ _HASH_SHOWN = 8  # bytes of a hash that order units; where those are equal, the 
 
 
 def draw_part(
-    clips: Clips, chosen: IntArray, share: float, seed: int, purpose: str
+    clips: Clips, chosen: IntArray | slice, share: float, seed: int, purpose: str
 ) -> npt.NDArray[np.bool_]:
     """Draw a share of the clips at `chosen` positions; return a mask over `chosen`.
 
@@ -85,7 +85,7 @@ class Units:
                 yield f"group\0{group}" if group else f"file\0{_portable(path, self.root, inside)}"
 
 
-def gather(clips: Clips, chosen: IntArray) -> Units:
+def gather(clips: Clips, chosen: IntArray | slice = slice(None)) -> Units:
     """Gather the clips at `chosen` positions into units, in the order of appearance."""
     groups, paths = clips.groups.take(chosen), clips.paths.take(chosen)
     grouped = groups.filled()
@@ -125,11 +125,13 @@ def _labels_of_units(
         rows, codes = np.concatenate([rows, bare])[order], codes[order]
     present = np.bincount(codes, minlength=len(names)) > 0
     labels = smallest(np.cumsum(present) - 1)[codes]
-    names = tuple(name for name, there in zip(names, present.tolist(), strict=True) if there)
     owners = of_row[rows]
+    del rows, codes  # there may be many labels a clip
+    names = tuple(name for name, there in zip(names, present.tolist(), strict=True) if there)
     # Which entries repeat: labels of a unit that another of its clips has too.
-    entry, first = first_appearance(owners.astype(np.int64) * len(names) + labels)
+    entry, first = first_appearance(pairs(owners, labels))
     counts = smallest(np.bincount(entry))
+    del entry
     owners, labels = owners[first], labels[first]
     order = np.argsort(owners, kind="stable")
     starts = np.zeros(units + 1, np.int64)

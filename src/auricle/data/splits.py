@@ -15,7 +15,7 @@ from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
 from auricle.data.drawing import draw_part, gather, spread
 from auricle.data.manifest import SPLITS, Manifest
-from auricle.data.texts import IntArray, Numbered, first_appearance, numbered
+from auricle.data.texts import IntArray, Numbered, first_appearance, numbered, pairs
 from auricle.data.wording import listed, plural
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -83,7 +83,7 @@ def folds(
             )
         _refuse_leaks(clips, clips.folds.as_numbered(), "folds")
         return manifest, names
-    units = gather(clips, np.arange(len(clips)))
+    units = gather(clips)
     _require_units(k, len(units), "group" if manifest.group_declared else "file")
     names = tuple(str(number) for number in range(1, k + 1))
     places = spread(units, [1 / k] * k, seed, "folds")
@@ -242,14 +242,15 @@ def place_numbers(clips: Clips) -> tuple[IntArray, IntArray]:
         return places, first
     for times in (clips.onsets_s, clips.offsets_s):
         numbers = np.unique(times, return_inverse=True)[1]
-        places, first = first_appearance(places.astype(np.int64) * len(times) + numbers)
+        places, first = first_appearance(pairs(places, numbers))
     return places, first
 
 
 def _draw(clips: Clips, parts: Numbered, part: int, share: float, seed: int) -> Numbered:
     """Return the parts with a share of the training clips moved to another part."""
     chosen = np.flatnonzero(parts.codes == TRAIN)
-    drawn = draw_part(clips, chosen, share, seed, SPLITS[part])
+    everything = len(chosen) == len(clips)  # a slice takes no memory
+    drawn = draw_part(clips, slice(None) if everything else chosen, share, seed, SPLITS[part])
     codes = parts.codes.copy()
     codes[chosen[drawn]] = part
     return Numbered(parts.values, codes)

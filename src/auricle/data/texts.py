@@ -17,6 +17,8 @@ IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 MOST_NUMBERED = 1 << 16
 """How many different texts a column may hold before they are kept one by one."""
+MOST_REMEMBERED = 1 << 13
+"""How many sets of labels are remembered while rows are read or written."""
 
 _ENCODING = ("utf-8", "surrogatepass")  # the name of a file need not be text
 
@@ -128,9 +130,9 @@ class ColumnBuilder:
 
     def __init__(self, rows: int = 0, *, numbered: bool = True) -> None:
         self._numbers = Numbering()
-        self._codes: list[IntArray] = []
+        self._codes = Growing()
         self._letters: bytearray | None = None if numbered else bytearray()
-        self._sizes: list[IntArray] = []
+        self._sizes = Growing()
         if rows:
             self.add([""] * rows)
 
@@ -139,33 +141,53 @@ class ColumnBuilder:
         if self._letters is not None:
             self._spell(texts, self._letters)
             return
-        codes = np.fromiter(map(self._numbers.__getitem__, texts), np.int32, len(texts))
-        self._codes.append(smallest(codes, len(self._numbers)))
+        self._codes.add(np.fromiter(map(self._numbers.__getitem__, texts), np.int64, len(texts)))
         if len(self._numbers) > MOST_NUMBERED:
             self._letters = self._spell_out()
 
     def finish(self) -> Column:
         """Return the column. The builder is spent."""
         if self._letters is None:
-            codes = joined(self._codes)
-            return Numbered(tuple(self._numbers), smallest(codes, len(self._numbers)))
-        letters, self._letters = self._letters, bytearray()
-        sizes = joined(self._sizes)
-        return Text(letters, starts_of(sizes), sizes)
+            return Numbered(tuple(self._numbers), self._codes.finish())
+        sizes = self._sizes.finish()
+        return Text(self._letters, starts_of(sizes), sizes)
 
     def _spell(self, texts: Sequence[str], letters: bytearray) -> None:
         pieces = [text.encode(*_ENCODING) for text in texts]
-        sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
-        self._sizes.append(smallest(sizes))
+        self._sizes.add(np.fromiter(map(len, pieces), np.int64, len(pieces)))
         letters += b"".join(pieces)
 
     def _spell_out(self) -> bytearray:
         """Write the numbered texts out one by one."""
-        letters, values = bytearray(), tuple(self._numbers)
-        for codes in self._codes:
-            self._spell([values[code] for code in codes.tolist()], letters)
-        self._codes, self._numbers = [], Numbering()
+        letters = bytearray()
+        column = Numbered(tuple(self._numbers), self._codes.finish())
+        for start in range(0, len(column), ROWS_AT_ONCE):
+            self._spell(column.block(start, start + ROWS_AT_ONCE), letters)
+        self._codes, self._numbers = Growing(), Numbering()
         return letters
+
+
+class Growing:
+    """Whole numbers from 0 on that become more at their end, in the smallest type that holds them.
+
+    One piece of memory that grows leaves no holes, as many pieces that are joined would.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._type: np.dtype[Any] = np.dtype(np.uint8)
+
+    def add(self, numbers: IntArray) -> None:
+        """Append numbers."""
+        needed = np.promote_types(self._type, np.min_scalar_type(int(numbers.max(initial=0))))
+        if needed != self._type:
+            self._bytes = bytearray(self.finish().astype(needed).tobytes())
+            self._type = needed
+        self._bytes += numbers.astype(needed).tobytes()
+
+    def finish(self) -> IntArray:
+        """Return all numbers so far, in the memory in which they grew."""
+        return np.frombuffer(self._bytes, self._type)
 
 
 class Numbering(dict[str, int]):
@@ -183,9 +205,11 @@ def numbered(values: Sequence[str], codes: IntArray) -> Numbered:
 
 def first_appearance(keys: IntArray) -> tuple[IntArray, IntArray]:
     """Number equal keys in the order in which they appear; return numbers and first positions."""
-    order = np.argsort(keys, kind="stable").astype(_index_type(len(keys)))
+    order = np.argsort(keys, kind="stable").astype(index_type(len(keys)))
+    ranked = keys[order]
     fresh = np.ones(len(keys), np.bool_)
-    np.not_equal(keys[order[1:]], keys[order[:-1]], out=fresh[1:])
+    np.not_equal(ranked[1:], ranked[:-1], out=fresh[1:])
+    del ranked  # as large as all the rest
     first = order[fresh]  # of each key, in the order of the keys
     rank = np.argsort(first).astype(order.dtype)
     number = np.empty_like(rank)
@@ -201,11 +225,11 @@ def smallest(numbers: IntArray, end: int | None = None) -> IntArray:
     return numbers.astype(np.min_scalar_type(most), copy=False)
 
 
-def joined(parts: list[IntArray]) -> IntArray:
-    """Join the parts of a column of whole numbers in the largest of their types; empty `parts`."""
-    whole = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
-    parts.clear()
-    return whole
+def pairs(numbers: IntArray, others: IntArray) -> IntArray:
+    """Number pairs of whole numbers, so that equal pairs have equal numbers."""
+    width = int(others.max(initial=0)) + 1
+    kind = index_type((int(numbers.max(initial=0)) + 1) * width)
+    return numbers.astype(kind) * kind(width) + others.astype(kind)
 
 
 def starts_of(sizes: IntArray) -> IntArray:
@@ -217,5 +241,6 @@ def starts_of(sizes: IntArray) -> IntArray:
     return starts
 
 
-def _index_type(rows: int) -> type[np.signedinteger[Any]]:
-    return np.int32 if rows < 1 << 31 else np.int64
+def index_type(end: int) -> type[np.int32] | type[np.int64]:
+    """Return the smallest type that holds positions below `end`, and differences of them."""
+    return np.int32 if end < 1 << 31 else np.int64
