@@ -5,6 +5,8 @@ out: put `@layout("NAME")` over it. Files are made here, after the listing that 
 file cites; none is copied from an archive.
 """
 
+import io
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,8 @@ import soundfile
 
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError
-from auricle.data import READERS, DataConfig, Manifest, read_dataset
+from auricle.core.types import Clip
+from auricle.data import READERS, DataConfig, Manifest, pack, read_dataset
 
 EVERYTHING = ("table", "folder")
 """Readers of whatever is there: they are asked last, and may claim what others read."""
@@ -357,6 +360,38 @@ def hf(root: Path) -> Layout:
     parquet.write_table(table.slice(0, 2), root / "data" / "train-00000-of-00001.parquet")
     parquet.write_table(table.slice(2), root / "data" / "test-00000-of-00001.parquet")
     return Layout(root, ("cat", "dog"), 3, splits=frozenset({"train", "test"}), groups=3)
+
+
+@layout("pack")
+def packed(root: Path) -> Layout:
+    for at in range(3):
+        soundfile.write(root / f"{at}.wav", np.zeros(100 + at), 8000)
+    clips = [
+        Clip(
+            str(root / f"{at}.wav"), ("cat", "dog")[: at % 2 + 1], 0.0, None, "train", str(at), "g"
+        )
+        for at in range(3)
+    ]
+    path = root / "sounds.h5"
+    pack(Manifest.of(clips, group_declared=True), path)
+    return Layout(
+        path, ("cat", "dog"), 3, splits=frozenset({"train"}), folds=frozenset("012"), groups=1,
+        multi_label=True,
+    )  # fmt: skip
+
+
+@layout("webdataset")
+def webdataset(root: Path) -> Layout:
+    """Shards as other people make them: the number of the class, and a list of names beside."""
+    text(root / "labels.txt", "owl", "fox")
+    for split in ("train", "test"):
+        with tarfile.open(root / f"{split}-000000.tar", "w") as shard:
+            for at in range(2):
+                for suffix, content in (("flac", b"fLaC"), ("cls", f"{at}".encode())):
+                    info = tarfile.TarInfo(f"{split}/{at:04d}.{suffix}")
+                    info.size = len(content)
+                    shard.addfile(info, io.BytesIO(content))
+    return Layout(root, ("owl", "fox"), 4, splits=frozenset({"train", "test"}))
 
 
 # --- what holds for every one

@@ -1,7 +1,7 @@
 """Packing: the sound of a data set with its labels in one file, or in a few."""
 
 from auricle.audio.members.h5 import Pack, open_pack
-from auricle.data.packing.pack import PackReport, pack
+from auricle.data.packing.making import PackReport, pack
 from auricle.data.packing.plan import PackOptions, first_clips
 
 __all__ = ["Pack", "PackOptions", "PackReport", "first_clips", "open_pack", "pack"]

@@ -85,11 +85,7 @@ class H5Form:
             file.attrs["kind"], file.attrs["sample_rate"] = kind, rate
             self._write_tables(file, good, config)
             self._write_clips(file, done, good)
-            shape = (len(good), len(self.plan.manifest.labels))
-            place = _room(file, "targets", shape, "|u1")
-        if place is not None:
-            targets = np.memmap(path, dtype=np.uint8, mode="r+", offset=place, shape=shape)
-            self._fill_targets(targets, good)
+            self._write_targets(file, good)
 
     def _write_tables(
         self, file: Any, good: npt.NDArray[np.int64], config: Mapping[str, Any]
@@ -121,14 +117,18 @@ class H5Form:
             shape = (total,) if samples is None else (len(good), samples)
             _room(file, "waveforms", shape, "<i2")
 
-    def _fill_targets(
-        self, targets: "np.memmap[Any, np.dtype[np.uint8]]", good: npt.NDArray[np.int64]
-    ) -> None:
-        numbers = {label: number for number, label in enumerate(self.plan.manifest.labels)}
-        for record in self._records(good):
-            for label in record["labels"]:
-                targets[record["clip"], numbers[label]] = 1
-        targets.flush()
+    def _write_targets(self, file: Any, good: npt.NDArray[np.int64]) -> None:
+        labels = self.plan.manifest.labels
+        numbers = {label: number for number, label in enumerate(labels)}
+        _room(file, "targets", (len(good), len(labels)), "|u1")
+        for start in range(0, len(good), _ROWS_AT_ONCE):
+            of_block = good[start : start + _ROWS_AT_ONCE]
+            block = np.zeros((len(of_block), len(labels)), dtype=np.uint8)
+            for record in self._records(of_block):
+                for label in record["labels"]:
+                    block[record["clip"], numbers[label]] = 1
+            if block.size:
+                file["targets"][start : start + len(block)] = block
 
     def _records(self, good: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the manifest, each with the number of its clip in the pack."""
@@ -175,10 +175,10 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace").replace(b"\0", b"\\0")
 
 
-def _room(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> int | None:
-    """Make a dataset of zeros in one piece; return where it lies in the file (bytes).
+def _room(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> None:
+    """Make a dataset of zeros in one piece, whose place in the file is settled at once.
 
-    The file grows by zeros that take no room on the disk. None: the dataset is empty.
+    The file grows by zeros that take no room on the disk.
     """
     import h5py
 
@@ -188,5 +188,4 @@ def _room(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> int | Non
     settings.set_alloc_time(low.h5d.ALLOC_TIME_EARLY)
     settings.set_fill_time(low.h5d.FILL_TIME_NEVER)
     space, of = low.h5s.create_simple(shape), low.h5t.py_create(np.dtype(dtype))
-    made = low.h5d.create(file.id, name.encode(), of, space, settings)
-    return made.get_offset() if all(shape) else None
+    low.h5d.create(file.id, name.encode(), of, space, settings)

@@ -145,12 +145,10 @@ class _Foreign:
         if len(set(splits.values())) < 2:
             splits = dict.fromkeys(self.shards)
         clips = list(self._clips(splits))
-        labels = {label for clip in clips for label in clip.labels}
-        numbers = all(label.isdecimal() for label in labels)
         return self.gather.manifest(
             iter(clips),
             self.path,
-            labels=sorted(labels, key=int) if numbers else sorted(labels),
+            labels=self._order({label for clip in clips for label in clip.labels}),
             multi_label=self.several,
             grouped=any(clip.group is not None for clip in clips),
             notes=[
@@ -159,6 +157,12 @@ class _Foreign:
                 if found
             ],
         )
+
+    def _order(self, labels: set[Label]) -> list[Label]:
+        """Return the classes: those of the list as it has them, numbers by their size."""
+        if labels and labels <= set(self.classes):
+            return list(dict.fromkeys(self.classes))
+        return sorted(labels, key=int) if all(map(str.isdecimal, labels)) else sorted(labels)
 
     def _clips(self, splits: dict[Path, str | None]) -> Iterator[Clip]:
         for shard, split in splits.items():
