@@ -169,15 +169,24 @@ class _Foreign:
             for sound, beside in _samples(shard):
                 path = join_member(shard, sound)
                 try:
-                    fields = _fields(beside)
-                    labels = self._labels(fields, beside)
-                except ValueError as error:
+                    yield from self._rows(path, beside, split)
+                except (ValueError, TypeError) as error:
                     self.gather.rejected.append(f"{path}: {error}")
-                    continue
-                if not labels and not self.several:
-                    self.gather.rejected.append(f"{path}: no label: {self._wanted()}")
-                    continue
-                yield self._clip(path, labels, fields, split)
+
+    def _rows(self, path: str, beside: dict[str, bytes], split: str | None) -> Iterator[Clip]:
+        """Yield the rows of a sample. Raises `ValueError` where what is there is no label."""
+        fields = _fields(beside)
+        own = fields.get("rows")
+        if isinstance(own, list) and all(isinstance(row, dict) for row in own):
+            for row in own:  # a shard of ours, without its index
+                clip = clip_of_record(path, row)
+                self.several = self.several or len(clip.labels) != 1
+                yield without_columns(clip, self.config)
+            return
+        labels = self._labels(fields, beside)
+        if not labels and not self.several:
+            raise ValueError(f"no label: {self._wanted()}")
+        yield self._clip(path, labels, fields, split)
 
     def _clip(
         self, path: str, labels: tuple[Label, ...], fields: dict[str, Any], split: str | None
