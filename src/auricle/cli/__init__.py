@@ -35,6 +35,7 @@ DATA_COMMANDS = {
     "mix": "Make soundscapes of labelled sounds and backgrounds, with exact strong labels.",
     "convert": "Turn labels of one format into another, or a data set into a table.",
     "cut": "Cut long recordings with labels into clips.",
+    "download": "Download a published data set: licence shown, checksum compared, unpacked.",
 }
 
 OPTIONS = ("--help", "-h", "--version")
