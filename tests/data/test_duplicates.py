@@ -85,14 +85,17 @@ def test_parts_of_the_index_give_what_the_whole_gives(monkeypatch):
     monkeypatch.setattr(duplicates, "_MOST_IN_MEMORY", 700)
     monkeypatch.setattr(duplicates, "_BLOCK", 100)
     assert find(sounds) == whole
+    monkeypatch.setattr(duplicates, "_MANY_LANDMARKS", 0)  # and so do hashes of four peaks
+    assert find(sounds) == whole
 
 
 def test_a_hash_that_everybody_has_costs_no_square():
     marks = fingerprint(rain(0), RATE_HZ)
     copies = 200
     starts = np.arange(copies + 1) * len(marks)
-    pairs, _ = duplicates._hits(np.tile(marks, copies), starts, 0, 1)
-    hashes = copies * len(duplicates._hashes(marks, starts[:2], 0)[0])
+    scheme = duplicates._FEW_SOUNDS
+    pairs, _ = duplicates._hits(np.tile(marks, copies), starts, scheme, 0, 1)
+    hashes = copies * len(duplicates._hashes(marks, starts[:2], scheme, 0)[0])
     assert len(pairs) <= duplicates._REACH * hashes
     # ... and yet all copies hang together.
     chain = find([rain(0)] * 30)

@@ -1,10 +1,14 @@
 """Near duplicates among many sounds, found by their landmarks without comparing all pairs.
 
-Three peaks that lie close together make a hash: the bin of the first, and how far the two others
-are from it in frequency and time (about 27 bits that tell sounds apart). Hashes of all sounds are
-sorted; equal ones stand side by side, and sounds that share several at one and the same lag are
-candidates. Then the whole constellations are laid over each other at that lag and the peaks that
-meet are counted. What is left is for `correlation` of the sounds themselves to confirm.
+Peaks that lie close together make a hash: the bin of the first, and how far the others are from it
+in frequency and time. Hashes of all sounds are sorted; equal ones stand side by side, and sounds
+that share several at one and the same lag are candidates. Then the whole constellations are laid
+over each other at that lag and the peaks that meet are counted. What is left is for `correlation`
+of the sounds themselves to confirm.
+
+Chance makes hashes equal too, and such pairs grow with the square of the sounds. A hash of three
+peaks tells about 2**27 apart, which does for a hundred thousand clips. Beyond, a hash takes four:
+some more short sounds are missed, and time and memory stay in line with the number of clips.
 
 References: Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003 (hashes of peaks and
 their agreement in time).
@@ -12,6 +16,9 @@ their agreement in time).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +32,40 @@ _LOOK_AHEAD = 24
 """How many later peaks are looked through for the partners of a peak."""
 _SHORTEST_STEPS, _LONGEST_STEPS = 2 * STEPS_PER_HOP, 62 * STEPS_PER_HOP  # 32 ms to 1 s
 _WIDEST_BINS = 63  # 1 kHz
-_PARTNERS = 3
+_PARTNER_BITS = 7 + 6
 _TIME_GRAIN_STEPS = 6  # times are compared in grains of 1.5 hops
 
 _INDEX_BITS = 28
-_HASH_BITS = 9 + 2 * (7 + 6)
+_HASH_BITS = 35
 _MOST_IN_MEMORY = 1 << 25
-"""Hashes that are sorted at a time (8 bytes each, a few times over)."""
+"""Hashes that are sorted at a time (24 bytes each); where there are more, all are made again for
+each further part, which is cheaper than to keep them."""
 _BLOCK = 1 << 16  # landmarks whose hashes are made at a time
 
 _REACH = 8
 """A hash is compared with this many of its equals, so that a common one costs no square."""
-_LEAST_HITS = 3
 _LAG_GRAIN_STEPS = 6
 _MEET_STEPS, _MEET_BINS = 5, 1
 _LEAST_MEETING = 6
 _LEAST_SHARE = 0.25
 _LEAST_CORRELATION, _MOST_CORRELATION = 0.5, 0.95
+
+
+class _Scheme(NamedTuple):
+    """A peak makes a hash with each `in_hash` of its next `partners`; how many hits are needed."""
+
+    partners: int
+    in_hash: int
+    least_hits: int
+
+    @property
+    def hashes(self) -> int:
+        """How many hashes a peak makes at most."""
+        return comb(self.partners, self.in_hash)
+
+
+_FEW_SOUNDS, _MANY_SOUNDS = _Scheme(3, 2, 3), _Scheme(4, 3, 2)
+_MANY_LANDMARKS = 1 << 24  # those of about 130,000 clips of 5 s
 
 
 @dataclass(frozen=True)
@@ -65,8 +89,7 @@ def near_duplicates(landmarks: Landmarks, starts: npt.ArrayLike) -> Iterator[Mat
     """Find the pairs of sounds that share most of their landmarks, in order.
 
     `landmarks` are those of all sounds one after another; sound `n` has those from `starts[n]` to
-    `starts[n + 1]`. Time and memory grow with the number of landmarks, but for a small part: chance
-    makes equal hashes in pairs, and pairs grow with the square (a two-hundred-millionth of it).
+    `starts[n + 1]`. Time and memory grow with the number of landmarks (see above).
     """
     bounds = np.asarray(starts, np.int64)
     for first, second, lag_steps in _candidates(landmarks, bounds):
@@ -80,14 +103,15 @@ def near_duplicates(landmarks: Landmarks, starts: npt.ArrayLike) -> Iterator[Mat
 
 def _candidates(landmarks: Landmarks, bounds: Integers) -> Iterator[tuple[int, int, int]]:
     """Yield pairs whose hashes agree on a lag, with that lag in steps, ordered by pair."""
-    parts = 1 + len(landmarks) * _PARTNERS // _MOST_IN_MEMORY
-    found = [_hits(landmarks, bounds, part, parts) for part in range(parts)]
+    scheme = _FEW_SOUNDS if len(landmarks) < _MANY_LANDMARKS else _MANY_SOUNDS
+    parts = 1 + len(landmarks) * scheme.hashes // _MOST_IN_MEMORY
+    found = [_hits(landmarks, bounds, scheme, part, parts) for part in range(parts)]
     pairs = np.concatenate([pair for pair, _ in found])
     lags = np.concatenate([lag for _, lag in found])
     # Most hits are lone ones by chance: put them aside before anything is computed of them.
     order = np.argsort(pairs, kind="stable")
     pairs, lags = pairs[order], lags[order]
-    often = _run_lengths(pairs) >= _LEAST_HITS
+    often = _run_lengths(pairs) >= scheme.least_hits
     pairs, lags = pairs[often], lags[often]
     if not len(pairs):
         return
@@ -98,7 +122,7 @@ def _candidates(landmarks: Landmarks, bounds: Integers) -> Iterator[tuple[int, i
     agreeing = np.searchsorted(line, line + _LAG_GRAIN_STEPS, "right") - np.arange(len(line))
     best = np.lexsort((-agreeing, pairs))
     best = best[np.diff(pairs[best], prepend=-1) != 0]
-    for at in best[agreeing[best] >= _LEAST_HITS].tolist():
+    for at in best[agreeing[best] >= scheme.least_hits].tolist():
         middle = int(np.median(lags[at : at + agreeing[at]]))
         yield int(pairs[at] >> 32), int(pairs[at] & 0xFFFFFFFF), middle
 
@@ -111,12 +135,12 @@ def _run_lengths(values: Integers) -> Integers:
 
 
 def _hits(
-    landmarks: Landmarks, bounds: Integers, part: int, parts: int
+    landmarks: Landmarks, bounds: Integers, scheme: _Scheme, part: int, parts: int
 ) -> tuple[Integers, Integers]:
     """Return pairs of sounds with an equal hash (`first << 32 | second`) and its lag in steps."""
     blocks = []
     for start in range(0, len(landmarks), _BLOCK):
-        made, anchors = _hashes(landmarks, bounds, start)
+        made, anchors = _hashes(landmarks, bounds, scheme, start)
         if parts > 1:
             mine = made % parts == part
             made, anchors = made[mine], anchors[mine]
@@ -128,7 +152,7 @@ def _hits(
     repeated = _run_lengths(keys >> _INDEX_BITS) > 1
     hashes, at = keys[repeated] >> _INDEX_BITS, anchors[keys[repeated] & ((1 << _INDEX_BITS) - 1)]
     owner = np.searchsorted(bounds, at, "right") - 1
-    time = (landmarks[at] >> np.uint32(9)).astype(np.int64)
+    time, _ = times_and_bins(landmarks[at])
     pairs, lags = [], []
     for reach in range(1, min(_REACH, len(hashes) - 1) + 1):
         equal = (hashes[reach:] == hashes[:-reach]) & (owner[reach:] != owner[:-reach])
@@ -142,33 +166,46 @@ def _hits(
     return np.concatenate([*pairs, nothing]), np.concatenate([*lags, nothing])
 
 
-def _hashes(landmarks: Landmarks, bounds: Integers, start: int) -> tuple[Integers, Integers]:
+def _hashes(
+    landmarks: Landmarks, bounds: Integers, scheme: _Scheme, start: int
+) -> tuple[Integers, Integers]:
     """Return the hashes of a block of landmarks and the landmark that each begins with.
 
-    The partners of a peak are the next three within 1 s and 1 kHz; each two make a hash.
+    The partners of a peak are the next ones within 1 s and 1 kHz.
     """
     chosen = landmarks[start : start + _BLOCK + _LOOK_AHEAD]
     time, bins = times_and_bins(chosen)
     owner = np.searchsorted(bounds, np.arange(start, start + len(chosen)), "right")
     count = min(_BLOCK, len(chosen))
     filled = np.zeros(count, np.int64)
-    partners = np.zeros((_PARTNERS, count), np.int64)
+    partners = np.zeros((scheme.partners, count), np.int64)
     for ahead in range(1, _LOOK_AHEAD + 1):
         here = np.arange(min(count, len(chosen) - ahead))
         there = here + ahead
         later, higher = time[there] - time[here], bins[there] - bins[here]
         fits = (owner[there] == owner[here]) & (np.abs(higher) <= _WIDEST_BINS)
-        fits &= (later >= _SHORTEST_STEPS) & (later < _LONGEST_STEPS) & (filled[here] < _PARTNERS)
+        fits &= (
+            (later >= _SHORTEST_STEPS) & (later < _LONGEST_STEPS) & (filled[here] < scheme.partners)
+        )
         one = here[fits]
         grain = (later[fits] + _TIME_GRAIN_STEPS // 2) // _TIME_GRAIN_STEPS
         partners[filled[one], one] = (higher[fits] + 64) << 6 | grain
         filled[one] += 1
     made, anchors = [], []
-    for low, high in ((0, 1), (0, 2), (1, 2)):
-        full = np.flatnonzero(filled > high)
-        made.append((bins[full] << 13 | partners[low, full]) << 13 | partners[high, full])
+    for chosen_partners in combinations(range(scheme.partners), scheme.in_hash):
+        full = np.flatnonzero(filled > chosen_partners[-1])
+        value = bins[full]
+        for partner in chosen_partners:
+            value = value << _PARTNER_BITS | partners[partner, full]
+        made.append(_mixed(value))
         anchors.append(full + start)
     return np.concatenate(made), np.concatenate(anchors)
+
+
+def _mixed(values: Integers) -> Integers:
+    """Spread values of up to 64 bits over `_HASH_BITS` (Fibonacci hashing; Knuth, TAOCP 3)."""
+    product = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (product >> np.uint64(64 - _HASH_BITS)).astype(np.int64)
 
 
 def _agreement(first: Landmarks, second: Landmarks, lag_steps: int) -> tuple[float, Integers]:
