@@ -90,6 +90,22 @@ def table(root: Path) -> Layout:
     )
 
 
+@layout("manifest")
+def manifest(root: Path) -> Layout:
+    sounds(root, "far/a.wav", "far/b c.wav")
+    path = text(
+        root / "dogs.csv",
+        "path,onset_s,offset_s,labels,split,fold,group,mic",
+        "far/a.wav,0.0,,x|y,train,1,g,left",
+        "far/b c.wav,0.5,1.5,y,test,2,h,",
+    )
+    # Its cells are read as they stand, blanks too: it is no table that a person typed.
+    return Layout(
+        path, ("x", "y"), 2, splits=frozenset(("train", "test")), folds=frozenset("12"), groups=2,
+        multi_label=True, sounds=root,
+    )  # fmt: skip
+
+
 @layout("esc50")
 def esc50(root: Path) -> Layout:
     names = ("1-100032-A-0.wav", "1-100032-B-0.wav", "2-100210-A-36.wav")

@@ -233,7 +233,7 @@ class ClipsBuilder:
     def __init__(self) -> None:
         self.rows = 0
         self._paths = ColumnBuilder(numbered=False)
-        self._labels = _LabelBuilder()
+        self._labels = LabelBuilder()
         self._onsets_s, self._offsets_s = bytearray(), bytearray()
         self._ours = [ColumnBuilder() for _ in range(3)]
         self._extra: dict[str, ColumnBuilder] = {}
@@ -289,7 +289,7 @@ class ClipsBuilder:
         )
 
 
-class _LabelBuilder:
+class LabelBuilder:
     """Gathers the labels of rows; rows with the same labels are common, so they are remembered."""
 
     def __init__(self) -> None:
@@ -298,6 +298,7 @@ class _LabelBuilder:
         self._codes, self._sizes = Growing(), Growing()
 
     def add(self, rows: Sequence[tuple[Label, ...]]) -> None:
+        """Append the labels of some rows."""
         if len(self._known) > MOST_REMEMBERED:
             self._known.clear()
         known, numbers = self._known, self._names
@@ -311,5 +312,6 @@ class _LabelBuilder:
         self._sizes.add(sizes)
 
     def finish(self) -> LabelColumn:
+        """Return the column. The builder is spent."""
         codes, sizes = self._codes.finish(), self._sizes.finish()
         return LabelColumn(tuple(self._names), codes, starts_of(sizes), sizes)

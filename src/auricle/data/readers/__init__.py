@@ -12,6 +12,7 @@ from auricle.data.readers.base import Reader
 # In the order in which `reader=auto` asks them: layouts that leave no doubt first. A table can hold
 # folds, splits and groups that folders cannot, so where both are there the table is read.
 _MODULES = (
+    "manifest",
     "pack",
     "esc50",
     "esc10",
