@@ -151,8 +151,8 @@ def archives() -> dict[str, Archive]:
 
     Sources of addresses and checksums: the records 1203745, 4060432 and 4560759 of Zenodo as
     soundata 1.0 and the tools of DESED name them; TensorFlow Datasets and torchaudio for Speech
-    Commands; the files of the commit itself for FSDD; for ESC-50 a third party's note of the archive of the
-    last commit, since GitHub publishes none.
+    Commands; the files of the commit itself for FSDD; for ESC-50, of which GitHub publishes none, a
+    third party's note of the archive of the last commit.
     """
     about = {name: READERS[name].about for name in _READERS}
     found = {

@@ -45,7 +45,14 @@ def fetch_archive(
         return False
     place = folder.with_name(f"{folder.name}.download")
     _check_room(archive, folder, place)
+    by_files = {file.name for package in archive.packages if package.sums for file in package.files}
     digests = {file.name: _fetch(file, place, reporter, wait_s) for file in archive.files}
+    for file in archive.files:
+        if file.checksum is None and file.name not in by_files:
+            reporter.say(
+                f"no checksum of {file.name} is published; what came has the sha256 "
+                f"{digests[file.name]}"
+            )
     with replacing_folder(folder) as temporary:
         _unpack_all(archive, place, temporary, reporter)
         if archive.finish is not None:
@@ -103,8 +110,6 @@ def _fetch(file: File, place: Path, reporter: Reporter, wait_s: float) -> str:
             "delete it, and it is fetched anew"
         )
     digest = Checksum("sha256", "").of(target)
-    if file.checksum is None:
-        reporter.say(f"no checksum of {file.name} is published; what came has the sha256 {digest}")
     return digest
 
 
