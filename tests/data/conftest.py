@@ -1,10 +1,24 @@
+import importlib.util
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from auricle.core.types import Clip
 from auricle.data import DataConfig, Manifest, read_dataset
+
+
+@pytest.fixture(scope="session")
+def reader_layouts() -> dict[str, Callable[[Path], Any]]:
+    """What makes a tiny copy of a data set below a folder, by the name of its reader."""
+    path = Path(__file__).with_name("reader_layouts.py")
+    spec = importlib.util.spec_from_file_location("reader_layouts", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.LAYOUTS
 
 
 @pytest.fixture

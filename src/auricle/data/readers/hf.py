@@ -6,7 +6,7 @@ split where there are several (`dataset_dict.json`); data sets on the hub are Pa
 sounds as encoded files, which our own decoder reads: neither `datasets` nor its decoder is needed,
 pyarrow is. The names of classes stand in the table's metadata (`ClassLabel`).
 
-To get one from the hub: `huggingface-cli download --repo-type dataset NAME --local-dir FOLDER`.
+To get one from the hub: `hf download NAME --repo-type dataset --local-dir FOLDER`.
 """
 
 import json
