@@ -30,6 +30,7 @@ COMMANDS = {
 DATA_COMMANDS = {
     "check": "Look for what is wrong with a data set before it costs a training run.",
     "show": "Show what is in a data set: classes, durations, spectrograms.",
+    "split": "Divide a data set: stratified, grouped, by folds or a column; leaks are refused.",
     "pack": "Pack a data set into one HDF5 file or WebDataset shards.",
     "targets": "Write labels as arrays: weak (files, classes), strong (files, frames, classes).",
     "mix": "Make soundscapes of labelled sounds and backgrounds, with exact strong labels.",

@@ -25,6 +25,7 @@ CONFIG_SECTIONS: Mapping[str, Sequence[str]] = {
     "data mix": ("data",),
     "data pack": ("data", "frontend"),
     "data show": ("data",),
+    "data split": ("data",),
     "data targets": ("data",),
 }
 """Which sections of the configuration a command takes as dotted flags."""
@@ -141,13 +142,13 @@ class DataFlags:
 
     def dotted(self) -> dict[str, Any]:
         """Return all flags given, short and dotted, as dotted keys."""
-        return _joined({f"data.{name}": getattr(self, name) for name in DATA_KEYS})
+        return join_flags({f"data.{name}": getattr(self, name) for name in DATA_KEYS})
 
 
 DATA_KEYS = ("audio_root", "classes", "label_names", "background")
 
 
-def _joined(short: Mapping[str, Any]) -> dict[str, Any]:
+def join_flags(short: Mapping[str, Any]) -> dict[str, Any]:
     """Join short flags (None: not given) and dotted ones. Raises `ConfigError`."""
     given = {key: value for key, value in short.items() if value is not None}
     dotted = dotted_flags()
@@ -203,7 +204,7 @@ class RunFlags(DataFlags):
             "train.seed": self.seed,
             "train.device": self.device,
         }
-        return {**super().dotted(), **_joined(short)}
+        return {**super().dotted(), **join_flags(short)}
 
 
 @Parameter(name="*")

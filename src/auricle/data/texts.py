@@ -203,6 +203,11 @@ def numbered(values: Sequence[str], codes: IntArray) -> Numbered:
     return Numbered(tuple(values), smallest(codes, len(values)))
 
 
+def no_texts(rows: int) -> Numbered:
+    """Return a column of empty texts."""
+    return numbered([""], np.zeros(rows, np.uint8))
+
+
 def first_appearance(keys: IntArray) -> tuple[IntArray, IntArray]:
     """Number equal keys in the order in which they appear; return numbers and first positions."""
     order = np.argsort(keys, kind="stable").astype(index_type(len(keys)))

@@ -27,7 +27,7 @@ from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.folder import SPLIT_NAMES, entries
 from auricle.data.splits import place_numbers
-from auricle.data.texts import ROWS_AT_ONCE, Column, numbered
+from auricle.data.texts import ROWS_AT_ONCE, Column, no_texts, numbered
 from auricle.data.wording import case_twins, listed, plural
 
 _NAME = "manifest"
@@ -123,7 +123,7 @@ def _column(
     name: str | None = getattr(config, key)
     own = {"split": clips.splits, "fold": clips.folds, "group": clips.groups}[key]
     if name == NO_COLUMN:
-        return numbered([""], np.zeros(len(clips), np.uint8))
+        return no_texts(len(clips))
     if name is None and own.filled().any():
         what = {"split": "the splits", "fold": "the folds", "group": "what must stay together"}
         notes.append(f"the column '{key}' says {what[key]}; --data.{key} {NO_COLUMN} ignores it")
