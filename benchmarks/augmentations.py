@@ -91,7 +91,8 @@ def write_result(raw: dict[str, list[dict[str, Any]]], peers: str, folder: Path 
         what=(
             "Milliseconds a clip of 3 s at 16 kHz on one thread, alone and in a batch of 16, "
             "targets included, for every part with its default options (but `quantise` linear and "
-            "`codec` MP3 alone, as the other side does) and probability 1; audiomentations with the same ranges where it has the same, clip by clip, since it "
+            "`codec` MP3 alone, as the other side does) and probability 1; "
+            "audiomentations with the same ranges where it has the same, clip by clip, since it "
             f"takes no batches. Parts of features follow the default front-end. The dearest part "
             f"but for real encoders is `{dearest}`."
         ),

@@ -118,7 +118,7 @@ def test_sounds_left_out_end_with_status_1(cli, tone_folder, tmp_path):
     outcome = cli("data", "mix", data, tmp_path / "out", *SMALL, "--count", 8)
     assert outcome.status == 1
     assert "is silent" in outcome.err
-    assert "sounds could not be used; others took their places" in outcome.err
+    assert "sounds could not be used; others were taken" in outcome.err
     outcome = cli("data", "mix", data, tmp_path / "two", *SMALL, "--count", 8, "--allow-skips")
     assert outcome.status == 0
     outcome = cli("data", "mix", data, tmp_path / "three", *SMALL, "--count", 8, "--strict")

@@ -155,7 +155,7 @@ def round_trip(
             file.write(sound[start : start + _BLOCK_SAMPLES])
     buffer.seek(0)
     with soundfile.SoundFile(buffer) as file:
-        decoded = np.asarray(file.read(dtype="float32"), dtype=np.float32)
+        decoded = np.asarray(file.read(file.frames, dtype="float32"), dtype=np.float32)
     return audio.pad_to(audio.resample(decoded, rate, sample_rate)[: len(samples)], len(samples))
 
 

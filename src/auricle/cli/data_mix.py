@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,13 +16,82 @@ from auricle.core.reporting import Reporter
 
 if TYPE_CHECKING:
     from auricle.data import DataConfig, Manifest
-    from auricle.data.soundscapes import MixReport, Source
+    from auricle.data.soundscapes import MixConfig, MixReport, Source
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?")
 _SHOWN_BAD = 5
 
 Range = Annotated[str, Parameter(allow_leading_hyphen=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SoundscapeFlags:
+    """What soundscapes are like.
+
+    Parameters
+    ----------
+    colour
+        Noise where there are no background sounds.
+    length
+        Seconds of each.
+    events_per_clip
+        How many events each has.
+    snr
+        Ratio of an event to the background while it sounds, dB.
+    pitch
+        Semitones by which an event is raised, by resampling: -2-2.
+    max_overlap
+        Most events that sound at once (default: as many as come together).
+    max_event
+        Longer events are cut to a stretch of so many seconds.
+    background_db
+        Level of the background, dB relative to full scale.
+    trim_db
+        What is so many dB below an event's loudest 10 ms is cut from its ends.
+    sample_rate
+        Sample rate of the soundscapes, Hz.
+    seed
+        Seed of every draw.
+    """
+
+    colour: Literal["white", "pink", "brown"] = "pink"
+    length: float = 10.0
+    events_per_clip: Range = "1-5"
+    snr: Range = "0-20"
+    pitch: Range = "0"
+    max_overlap: int | None = None
+    max_event: float | None = None
+    background_db: Annotated[float, Parameter(allow_leading_hyphen=True)] = -35.0
+    trim_db: float = 40.0
+    sample_rate: int = 16000
+    seed: int = 0
+
+    def config(self, data: "DataConfig") -> "MixConfig":
+        """Return the configuration, with what `data` says of files. Raises `ConfigError`."""
+        from auricle.core.config import validate
+        from auricle.data.soundscapes import MixConfig
+
+        few, many = _range("events-per-clip", self.events_per_clip)
+        snr_low, snr_high = _range("snr", self.snr)
+        pitch_low, pitch_high = _range("pitch", self.pitch)
+        return validate(
+            MixConfig,
+            {
+                "length_s": self.length, "sample_rate": self.sample_rate,
+                "min_events": few, "max_events": many,
+                "min_snr_db": snr_low, "max_snr_db": snr_high,
+                "min_pitch": pitch_low, "max_pitch": pitch_high,
+                "max_overlap": self.max_overlap, "max_event_s": self.max_event,
+                "background_db": self.background_db, "colour": self.colour,
+                "trim_db": self.trim_db, "seed": self.seed,
+                "channel": data.channel, "allow_truncated": data.allow_truncated,
+            },
+        )  # fmt: skip
+
+
+AS_IT_COMES = SoundscapeFlags()
 
 
 def mix(
@@ -31,20 +101,10 @@ def mix(
     *,
     background: Path | None = None,
     background_labels: str | None = None,
-    colour: Literal["white", "pink", "brown"] = "pink",
     count: int = 100,
-    length: float = 10.0,
-    events_per_clip: Range = "1-5",
-    snr: Range = "0-20",
-    pitch: Range = "0",
-    max_overlap: int | None = None,
-    max_event: float | None = None,
-    background_db: Annotated[float, Parameter(allow_leading_hyphen=True)] = -35.0,
-    trim_db: float = 40.0,
-    sample_rate: int = 16000,
+    soundscape: SoundscapeFlags = AS_IT_COMES,
     format: Literal["flac", "wav"] = "flac",
     split: str | None = None,
-    seed: int = 0,
     workers: int | None = None,
     audio_root: str | None = None,
     resume: bool = False,
@@ -69,34 +129,12 @@ def mix(
         Folder of background sounds (default: noise of --colour).
     background_labels
         Labels of EVENTS that are backgrounds and no events, with commas: rain,sea_waves.
-    colour
-        Noise where there are no background sounds.
     count
         How many soundscapes.
-    length
-        Seconds of each.
-    events_per_clip
-        How many events each has.
-    snr
-        Ratio of an event to the background while it sounds, dB.
-    pitch
-        Semitones by which an event is raised, by resampling: -2-2.
-    max_overlap
-        Most events that sound at once (default: as many as come together).
-    max_event
-        Longer events are cut to a stretch of so many seconds.
-    background_db
-        Level of the background, dB relative to full scale.
-    trim_db
-        What is so many dB below an event's loudest 10 ms is cut from its ends.
-    sample_rate
-        Sample rate of the soundscapes, Hz.
     format
         flac or wav, 16 bit.
     split
         Take the clips of one part only: train, validation or test, as training would draw them.
-    seed
-        Seed of every draw.
     workers
         Soundscapes made at once (default: one per processor); it never changes a result.
     audio_root
@@ -112,32 +150,17 @@ def mix(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.core.config import validate
-    from auricle.data.soundscapes import MixConfig, Mixer, mix_folder
+    from auricle.data.soundscapes import Mixer, mix_folder
 
-    if count < 1:
-        raise ConfigError(f"--count must be at least 1, got {count}")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"--workers must be at least 1, got {workers}")
+    _require_some("count", count)
+    if workers is not None:
+        _require_some("workers", workers)
     if background is not None and background_labels is not None:
         raise ConfigError("give --background or --background-labels, not both")
-    few, many = _range("events-per-clip", events_per_clip)
-    snr_low, snr_high = _range("snr", snr)
-    pitch_low, pitch_high = _range("pitch", pitch)
-    config = validate(
-        MixConfig,
-        {
-            "length_s": length, "sample_rate": sample_rate,
-            "min_events": few, "max_events": many,
-            "min_snr_db": snr_low, "max_snr_db": snr_high,
-            "min_pitch": pitch_low, "max_pitch": pitch_high,
-            "max_overlap": max_overlap, "max_event_s": max_event,
-            "background_db": background_db, "colour": colour, "trim_db": trim_db, "seed": seed,
-        },
-    )  # fmt: skip
+    data = _data_config(audio_root)
+    config = soundscape.config(data)
     check_folder(output)
     reporter = start_reporter(quiet)
-    data = _data_config(audio_root)
     manifest = _read(events, data, split, reporter)
     sources, grounds = _sources(manifest, background, background_labels, split, reporter)
     mixer = Mixer(sources, grounds, config)
@@ -147,6 +170,11 @@ def mix(
             strict=strict, progress=progress.advance,
         )  # fmt: skip
     return _show(report, output, reporter, allow_skips=allow_skips)
+
+
+def _require_some(option: str, number: int) -> None:
+    if number < 1:
+        raise ConfigError(f"--{option} must be at least 1, got {number}")
 
 
 def _range(option: str, text: str) -> tuple[float, float]:
@@ -239,7 +267,8 @@ def _show(report: "MixReport", output: Path, reporter: Reporter, *, allow_skips:
     for reason in list(report.bad.values())[:_SHOWN_BAD]:
         reporter.warn(f"left out: {reason}")
     if report.bad:
-        reporter.warn(f"{len(report.bad)} sounds could not be used; others took their places")
+        sounds = "1 sound" if len(report.bad) == 1 else f"{len(report.bad)} sounds"
+        reporter.warn(f"{sounds} could not be used; others were taken")
     say_next(
         f"{report.soundscapes} soundscapes, {sum(report.events.values())} events: "
         f"{output / 'labels.tsv'}"

@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from auricle.audio import load, probe
+from auricle.audio.reading import Channel
 from auricle.core.config import Config
 from auricle.core.errors import AudioError, DataError, MissingExtra
-from auricle.core.types import Clip, FloatArray, Label
+from auricle.core.types import Clip, FloatArray, Label, Waveform
 from auricle.core.units import db_to_amplitude, seconds_to_samples
 from auricle.data.soundscapes.record import (
     JOIN_S,
@@ -40,7 +41,7 @@ _PLACE_TRIES = 50
 class MixConfig(Config):
     """What soundscapes are made of. Ranges are drawn from evenly, both ends included."""
 
-    length_s: float = Field(10.0, gt=0, le=3600, description="length of a soundscape (s)")
+    length_s: float = Field(10.0, ge=0.1, le=3600, description="length of a soundscape (s)")
     sample_rate: int = Field(16000, ge=1000, le=192000, description="sample rate (Hz)")
     min_events: int = Field(1, ge=0, description="fewest events in a soundscape")
     max_events: int = Field(5, ge=0, le=1000, description="most events in a soundscape")
@@ -62,6 +63,8 @@ class MixConfig(Config):
         40.0, gt=0, le=120, description="how far below its loudest part an event is silent (dB)"
     )
     seed: int = Field(0, ge=0, description="seed of every draw")
+    channel: Channel = Field("mean", description="how a file becomes mono, as in the section data")
+    allow_truncated: bool = Field(False, description="use files that are cut short")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -200,8 +203,8 @@ class Mixer:
                 samples, rate, start = _heard_in(source, config, pitch, place)
                 event = PlacedEvent(
                     label=source.label, onset=0, length=0, snr_db=snr_db, pitch=pitch, gain=0.0,
-                    path=source.path, group=source.group, source_rate=rate,
-                    source_start=start, source_stop=start + len(samples),
+                    path=source.path, group=source.group, channel=config.channel,
+                    source_rate=rate, source_start=start, source_stop=start + len(samples),
                 )  # fmt: skip
                 return event, event_sound(event, samples, config.sample_rate)
             except (AudioError, MissingExtra) as error:
@@ -231,8 +234,7 @@ def _heard_in(
 
     Of an event that is too long, `place` in [0, 1) says which stretch.
     """
-    duration_s = None if source.offset_s is None else source.offset_s - source.onset_s
-    sound = load(source.path, offset_s=source.onset_s, duration_s=duration_s)
+    sound = _read(source, config)
     rate = sound.sample_rate
     start, stop = _trimmed(source.path, sound.samples, rate, config)
     longest_s = min(config.max_event_s or config.length_s, config.length_s) * 2 ** (pitch / 12)
@@ -242,6 +244,16 @@ def _heard_in(
         part = sound.samples[first : first + longest]
         start, stop = (first + edge for edge in _trimmed(source.path, part, rate, config))
     return sound.samples[start:stop], rate, seconds_to_samples(source.onset_s, rate) + start
+
+
+def _read(source: Source, config: MixConfig) -> Waveform:
+    return load(
+        source.path,
+        offset_s=source.onset_s,
+        duration_s=None if source.offset_s is None else source.offset_s - source.onset_s,
+        channel=config.channel,
+        allow_truncated=config.allow_truncated,
+    )
 
 
 def _trimmed(path: str, samples: FloatArray, rate: int, config: MixConfig) -> tuple[int, int]:
@@ -289,8 +301,7 @@ def _stretch_of(source: Source, config: MixConfig, place: tuple[float, float]) -
     rate = info.sample_rate
     start = seconds_to_samples(source.onset_s, rate)
     if end_s is None or end_s - source.onset_s <= max(_WHOLE_S, 2 * config.length_s):
-        duration_s = None if source.offset_s is None else source.offset_s - source.onset_s
-        sound = load(source.path, offset_s=source.onset_s, duration_s=duration_s)
+        sound = _read(source, config)
         first, last = _trimmed(source.path, sound.samples, rate, config)
         start, stop = start + first, start + last
     else:
@@ -304,6 +315,7 @@ def _stretch_of(source: Source, config: MixConfig, place: tuple[float, float]) -
     return Background(
         path=source.path,
         group=source.group,
+        channel=config.channel,
         source_rate=rate,
         source_start=start,
         source_stop=stop,

@@ -5,17 +5,16 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from auricle.audio import load, resample
+from auricle.audio import ClipLimits, load, resample
+from auricle.audio.reading import Channel
 from auricle.core.config import Config, validate
 from auricle.core.types import Clip, FloatArray, Label
-from auricle.core.units import db_to_amplitude, samples_to_seconds, seconds_to_samples
+from auricle.core.units import samples_to_seconds, seconds_to_samples
 
 Colour: TypeAlias = Literal["white", "pink", "brown"]
 
-FRAME_S = 0.01
-"""Length of the frames whose levels say where an event is heard."""
-SILENT = 1e-4
-"""Level (RMS) of a frame below which nothing is heard: -80 dB of full scale."""
+SILENT_PEAK = 1e-4
+"""Largest sample of a sound that is silent: -80 dB of full scale."""
 FADE_S = 0.005
 JOIN_S = 0.05
 """By how much a background overlaps itself where it goes round."""
@@ -33,6 +32,7 @@ class Background(Config):
 
     path: str | None = None
     group: str | None = None
+    channel: Channel = "mean"
     source_rate: int = 0
     source_start: int = 0
     source_stop: int = 0
@@ -57,6 +57,7 @@ class PlacedEvent(Config):
     gain: float
     path: str
     group: str | None = None
+    channel: Channel = "mean"
     source_rate: int
     source_start: int
     source_stop: int
@@ -110,8 +111,7 @@ def render(record: Soundscape) -> FloatArray:
         ground = ground_of(background, record.length, rate)
     samples = ground * np.float32(background.gain)
     for event in record.events:
-        stretch = read_stretch(event.path, event.source_rate, event.source_start, event.source_stop)
-        sound = cut(event_sound(event, stretch, rate), event.length, rate)
+        sound = cut(event_sound(event, read_stretch(event), rate), event.length, rate)
         samples[event.onset : event.onset + event.length] += np.float32(event.gain) * sound
     return samples * np.float32(record.scale)
 
@@ -121,21 +121,21 @@ def audible(samples: FloatArray, sample_rate: int, trim_db: float) -> tuple[int,
 
     What counts is the level of frames of 10 ms: those up to `trim_db` below the loudest are heard.
     """
-    size = max(1, seconds_to_samples(FRAME_S, sample_rate))
-    count = -(-len(samples) // size)
-    squares = np.zeros(count * size, dtype=np.float64)
-    squares[: len(samples)] = np.square(samples, dtype=np.float64)
-    levels = np.sqrt(squares.reshape(count, size).mean(axis=1))
-    loudest = levels.max(initial=0.0)
-    if loudest < SILENT:
+    if np.abs(samples).max(initial=0.0) < SILENT_PEAK:
         return None
-    heard = np.flatnonzero(levels >= loudest * db_to_amplitude(-trim_db))
-    return int(heard[0]) * size, min(len(samples), (int(heard[-1]) + 1) * size)
+    return ClipLimits(trim_db=trim_db).bounds([samples], sample_rate)
 
 
-def read_stretch(path: str, rate: int, start: int, stop: int) -> FloatArray:
-    """Read a stretch, in samples of the file at `rate` (Hz)."""
-    return load(path, offset_s=start / rate, duration_s=(stop - start) / rate).samples
+def read_stretch(source: "Background | PlacedEvent") -> FloatArray:
+    """Read what is taken of a file. Raises `AudioError`."""
+    rate = source.source_rate
+    return load(
+        source.path or "",
+        offset_s=source.source_start / rate,
+        duration_s=(source.source_stop - source.source_start) / rate,
+        channel=source.channel,
+        allow_truncated=True,  # the stretch was there when it was chosen
+    ).samples
 
 
 def event_sound(event: PlacedEvent, stretch: FloatArray, sample_rate: int) -> FloatArray:
@@ -166,10 +166,7 @@ def power(samples: FloatArray) -> float:
 
 def ground_of(background: Background, length: int, sample_rate: int) -> FloatArray:
     """Read a background and let it go round, each end faded into the beginning."""
-    path = background.path or ""
-    rate = background.source_rate
-    sound = read_stretch(path, rate, background.source_start, background.source_stop)
-    sound = resample(sound, rate, sample_rate)
+    sound = resample(read_stretch(background), background.source_rate, sample_rate)
     if len(sound) >= length and not background.offset:
         return sound[:length].copy()
     join = min(seconds_to_samples(JOIN_S, sample_rate), len(sound) // 2)
