@@ -1,9 +1,11 @@
 """`auricle data cut SRC OUT`."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from cyclopts import Parameter
 
 from auricle.cli.files import check_folder, emit
 from auricle.cli.flags import dotted_flags
@@ -13,53 +15,19 @@ from auricle.core.reporting import Reporter
 from auricle.core.types import Clip
 
 if TYPE_CHECKING:
-    from auricle.data import CutResult, DataConfig, Manifest
+    from auricle.data import CutOptions, CutResult, DataConfig, Manifest
 
 MOST_LINES = 20
 NO_LABEL = "(no label)"
 
 
-def cut(
-    source: Path,
-    output: Path,
-    /,
-    *,
-    labels: Path | None = None,
-    length: float | None = None,
-    hop: float | None = None,
-    margin: float = 0.0,
-    min_share: float = 0.5,
-    ends: Literal["shift", "drop", "keep"] = "shift",
-    background: str | None = None,
-    background_count: int | None = None,
-    background_length: float | None = None,
-    keep_empty: bool = False,
-    strong: bool = False,
-    layout: Literal["auto", "folders", "flat"] = "auto",
-    format: Literal["flac", "wav", "ogg"] = "flac",
-    bits: Literal[16, 24] = 16,
-    sample_rate: int | None = None,
-    audio_root: str | None = None,
-    workers: int | None = None,
-    strict: bool = False,
-    allow_skips: bool = False,
-    quiet: bool = False,
-) -> int:
-    """Cut long recordings with labels into clips.
-
-    With --length into windows, else into one clip per event. A run that was stopped goes on where
-    it was when the same command is given again. Ends with status 1 where recordings or events
-    had to be left out.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CutFlags:
+    """How recordings are cut, and what the clips are.
 
     Parameters
     ----------
-    source
-        Recordings with labels in any format that a reader knows (Raven, Audacity, JAMS, TSV...),
-        or one sound file.
-    output
-        New folder for the clips and their table, manifest.csv.
-    labels
-        Label file of the sound file SOURCE.
     length
         Seconds of a window.
     hop
@@ -89,6 +57,76 @@ def cut(
         Bits of a sample in FLAC and WAV.
     sample_rate
         Of the clips, Hz (default: the recording's).
+    """
+
+    length: float | None = None
+    hop: float | None = None
+    margin: float = 0.0
+    min_share: float = 0.5
+    ends: Literal["shift", "drop", "keep"] = "shift"
+    background: str | None = None
+    background_count: int | None = None
+    background_length: float | None = None
+    keep_empty: bool = False
+    strong: bool = False
+    layout: Literal["auto", "folders", "flat"] = "auto"
+    format: Literal["flac", "wav", "ogg"] = "flac"
+    bits: Literal[16, 24] = 16
+    sample_rate: int | None = None
+
+    def options(self) -> "CutOptions":
+        """Return them as the data room has them. Raises `ConfigError`."""
+        from auricle.data import CutOptions
+
+        return CutOptions(
+            length_s=self.length,
+            hop_s=self.hop,
+            margin_s=self.margin,
+            min_share=self.min_share,
+            ends=self.ends,
+            background=self.background,
+            background_count=self.background_count,
+            background_length_s=self.background_length,
+            keep_empty=self.keep_empty,
+            strong=self.strong,
+            layout=self.layout,
+            form=self.format,
+            bits=self.bits,
+            sample_rate=self.sample_rate,
+        )
+
+
+EVENT_BY_EVENT = CutFlags()
+
+
+def cut(
+    source: Path,
+    output: Path,
+    /,
+    *,
+    labels: Path | None = None,
+    how: CutFlags = EVENT_BY_EVENT,
+    audio_root: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    allow_skips: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Cut long recordings with labels into clips.
+
+    With --length into windows, else into one clip per event. A run that was stopped goes on where
+    it was when the same command is given again. Ends with status 1 where recordings or events
+    had to be left out.
+
+    Parameters
+    ----------
+    source
+        Recordings with labels in any format that a reader knows (Raven, Audacity, JAMS, TSV...),
+        or one sound file.
+    output
+        New folder for the clips and their table, manifest.csv.
+    labels
+        Label file of the sound file SOURCE.
     audio_root
         Folder that relative paths of a table start from (key data.audio_root).
     workers
@@ -100,24 +138,9 @@ def cut(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.data import CutOptions, cut
+    from auricle.data import cut
 
-    options = CutOptions(
-        length_s=length,
-        hop_s=hop,
-        margin_s=margin,
-        min_share=min_share,
-        ends=ends,
-        background=background,
-        background_count=background_count,
-        background_length_s=background_length,
-        keep_empty=keep_empty,
-        strong=strong,
-        layout=layout,
-        form=format,
-        bits=bits,
-        sample_rate=sample_rate,
-    )
+    options = how.options()
     check_folder(output)
     reporter = start_reporter(quiet)
     flags = dotted_flags()

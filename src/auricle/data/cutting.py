@@ -352,7 +352,7 @@ class _Held:
 def _rows(job: _Job, index: int, options: CutOptions) -> Iterator[Clip]:
     """Yield the rows of a clip: one, or one per event."""
     one, recording, rate = job.cuts[index], job.recording, job.sample_rate
-    values = (recording.path, repr(one.start / rate), repr(one.end / rate))
+    values = (os.path.abspath(recording.path), repr(one.start / rate), repr(one.end / rate))
 
     def row(labels: tuple[Label, ...], onset_s: float = 0.0, offset_s: float | None = None) -> Clip:
         return Clip(
