@@ -67,9 +67,11 @@ def test_the_list_names_licences_and_who_checked(done):
         (("esc5O", "x"), "did you mean 'esc50'"),
         (("esc50",), "data download NAME FOLDER"),
         (("gtzan", "x"), "nobody licenses the music"),
+        (("esc50", ".."), "holds something else"),
     ],
 )
 def test_what_cannot_be_had_is_told(refused, tmp_path, monkeypatch, words, message):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     assert message in refused("data", "download", *words)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]

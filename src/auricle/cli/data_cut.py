@@ -140,6 +140,8 @@ def cut(
     """
     from auricle.data import cut
 
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be at least 1, got {workers}")
     options = how.options()
     check_folder(output)
     reporter = start_reporter(quiet)

@@ -37,7 +37,7 @@ def fetch_archive(
     else, too little room on the disk, and what is damaged or refused; `DownloadError`,
     `WriteError`.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     reporter = reporter or Silent()
     if archive.why_not is not None:
         raise DataError(f"{name}: {archive.why_not}")
