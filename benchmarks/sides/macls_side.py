@@ -32,7 +32,7 @@ class NoWriter:
 def main() -> None:
     """Measure what the arguments ask for and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("epoch", "step", "save", "predict", "first"))
+    parser.add_argument("what", choices=("epoch", "loader", "step", "save", "predict", "first"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--steps", type=int, default=8)
@@ -43,6 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     measured = {
         "epoch": lambda: epoch(args.folder, args.workers),
+        "loader": lambda: loader(args.folder, args.workers),
         "step": lambda: step(args.folder, args.steps, args.bf16, args.config),
         "save": lambda: save(args.folder),
         "predict": lambda: predict(args.folder, args.batch),
@@ -76,6 +77,18 @@ def epoch(folder: Path, workers: int) -> dict[str, float]:
     made._MAClsTrainer__train_epoch(epoch_id=1, local_rank=0, writer=NoWriter())
     seconds = time.perf_counter() - start
     clips = made.train_step * BATCH
+    return {"clips_per_s": clips / seconds, "clips": clips, "seconds": seconds}
+
+
+def loader(folder: Path, workers: int) -> dict[str, float]:
+    """Time macls' own loader alone, features included, from its first batch on."""
+    made = trainer(folder, workers)
+    made.train_dataset[0]
+    clips, start = 0, None
+    for batch in made.train_loader:
+        clips += 0 if start is None else len(batch[0])
+        start = start or time.perf_counter()
+    seconds = time.perf_counter() - start
     return {"clips_per_s": clips / seconds, "clips": clips, "seconds": seconds}
 
 
