@@ -38,8 +38,8 @@ _TIME_GRAIN_STEPS = 6  # times are compared in grains of 1.5 hops
 _INDEX_BITS = 28
 _HASH_BITS = 35
 _MOST_IN_MEMORY = 1 << 25
-"""Hashes that are sorted at a time (24 bytes each); where there are more, all are made again for
-each further part, which is cheaper than to keep them."""
+"""Hashes that are sorted at a time (some 30 bytes each); where there are more, all are made again
+for each further part, which is cheaper than to keep them."""
 _BLOCK = 1 << 16  # landmarks whose hashes are made at a time
 
 _REACH = 8
@@ -138,19 +138,10 @@ def _hits(
     landmarks: Landmarks, bounds: Integers, scheme: _Scheme, part: int, parts: int
 ) -> tuple[Integers, Integers]:
     """Return pairs of sounds with an equal hash (`first << 32 | second`) and its lag in steps."""
-    blocks = []
-    for start in range(0, len(landmarks), _BLOCK):
-        made, anchors = _hashes(landmarks, bounds, scheme, start)
-        if parts > 1:
-            mine = made % parts == part
-            made, anchors = made[mine], anchors[mine]
-        blocks.append((made, anchors))
-    hashes = np.concatenate([made for made, _ in blocks] or [np.empty(0, np.int64)])
-    anchors = np.concatenate([at for _, at in blocks] or [np.empty(0, np.int64)])
-    keys = hashes << _INDEX_BITS | np.arange(len(hashes))
-    keys.sort()
-    repeated = _run_lengths(keys >> _INDEX_BITS) > 1
-    hashes, at = keys[repeated] >> _INDEX_BITS, anchors[keys[repeated] & ((1 << _INDEX_BITS) - 1)]
+    keys, anchors = _sorted_keys(landmarks, bounds, scheme, part, parts)
+    same = keys[1:] >> _INDEX_BITS == keys[:-1] >> _INDEX_BITS
+    keys = keys[np.append(same, False) | np.insert(same, 0, False)] if len(same) else keys[:0]
+    hashes, at = keys >> _INDEX_BITS, anchors[keys & ((1 << _INDEX_BITS) - 1)]
     owner = np.searchsorted(bounds, at, "right") - 1
     time, _ = times_and_bins(landmarks[at])
     pairs, lags = [], []
@@ -164,6 +155,31 @@ def _hits(
         lags.append(time[low] - time[high])
     nothing = np.empty(0, np.int64)
     return np.concatenate([*pairs, nothing]), np.concatenate([*lags, nothing])
+
+
+def _sorted_keys(
+    landmarks: Landmarks, bounds: Integers, scheme: _Scheme, part: int, parts: int
+) -> tuple[Integers, npt.NDArray[np.integer]]:
+    """Return the hashes of a part, sorted, and the landmark that each begins with.
+
+    The lower bits of a hash are the place of its landmark among those that are returned.
+    """
+    place = np.uint32 if len(landmarks) < 1 << 32 else np.int64
+    blocks: list[Integers] = [np.empty(0, np.int64)]
+    anchors: list[npt.NDArray[np.integer]] = [np.empty(0, place)]
+    count = 0
+    for start in range(0, len(landmarks), _BLOCK):
+        made, from_landmark = _hashes(landmarks, bounds, scheme, start)
+        if parts > 1:
+            mine = made % parts == part
+            made, from_landmark = made[mine], from_landmark[mine]
+        blocks.append(made << _INDEX_BITS | np.arange(count, count + len(made)))
+        anchors.append(from_landmark.astype(place))
+        count += len(made)
+    keys = np.concatenate(blocks)
+    blocks.clear()
+    keys.sort()
+    return keys, np.concatenate(anchors)
 
 
 def _hashes(
