@@ -161,14 +161,12 @@ def for_a_million(runs: Mapping[str, Mapping[str, Any]]) -> tuple[float, float]:
     return seconds / 60, (part_mb + 4e-6 * landmarks * scale) / 1000
 
 
-def write_result(
-    runs: Mapping[str, Any], clip_ms: float, checks: list[float], seed: int, folder: Path | None
-) -> None:
-    """Write `near_duplicates_growth.json`."""
+def figures_of(runs: Mapping[str, Any], clip_ms: float, checks: list[float]) -> dict[str, Figure]:
+    """Return what is published."""
     few, many = runs["few"], runs["many"]
     largest = str(max(few["sizes"]))
     minutes, gigabytes = for_a_million(runs)
-    figures: dict[str, Figure] = {
+    return {
         "check_of_esc10": median(checks, "s", digits=1, at_most=10),
         "fingerprint": figure(clip_ms, "ms a clip of 5 s", digits=1),
         "seconds_at_largest_size": median(few["seconds"][largest], "s", digits=2),
@@ -184,6 +182,14 @@ def write_result(
             float(np.median(checks)) / CLIPS * MILLION / 3600, "hours", digits=1
         ),
     }
+
+
+def write_result(
+    runs: Mapping[str, Any], clip_ms: float, checks: list[float], seed: int, folder: Path | None
+) -> None:
+    """Write `near_duplicates_growth.json`."""
+    few = runs["few"]
+    largest = str(max(few["sizes"]))
     shown = [(one, what) for one in SCHEMES for what in ("seconds", "peak_mb")]
     rows = [
         [f"{size:,}", *(f"{np.median(runs[one][what][str(size)]):.2f}" for one, what in shown)]
@@ -204,7 +210,7 @@ def write_result(
         ),
         command="python benchmarks/near_duplicates_growth.py",
         seed=seed,
-        figures=figures,
+        figures=figures_of(runs, clip_ms, checks),
         runs={**runs, "check_s": checks, "fingerprint_ms": clip_ms},
         table={
             "header": [
