@@ -101,9 +101,11 @@ def pack(
         manifest = first_clips(manifest, limit)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
+    frontend = dict(nest(flags).get("frontend", {}))
+    if frontend and features is None:
+        raise ConfigError(f"--frontend.{min(frontend)} goes with --features NAME")
     encoder = None
     if features is not None:
-        frontend = dict(nest(flags).get("frontend", {}))
         if sample_rate is not None:
             frontend["sample_rate"] = sample_rate
         encoder = feature_encoder(features, dtype=dtype, options=frontend)

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -113,23 +115,28 @@ def make_plan(manifest: Manifest, unit: Literal["file", "row"]) -> Plan:
 def first_clips(manifest: Manifest, count: int) -> Manifest:
     """Return a small copy of a manifest: `count` files with all their rows.
 
-    Splits, folds and labels take turns, each with its first files, so that even a small copy
-    holds some of all; rows keep their order.
+    Labels take turns, and within a label its splits and folds, each with its first files, so that
+    even a small copy holds some of all; rows keep their order.
     """
-    seen: dict[str, object] = {}
+    kinds: dict[str, tuple[object, object]] = {}
     for clip in manifest.clips:
-        seen.setdefault(clip.path, (clip.split, clip.fold, clip.labels))
-    turns: dict[object, int] = {}
-    ranked: list[tuple[int, int, str]] = []
-    for number, (path, kind) in enumerate(seen.items()):
-        turns[kind] = turns.get(kind, -1) + 1
-        ranked.append((turns[kind], number, path))
-    kept = {path for _, _, path in sorted(ranked)[:count]}
+        kinds.setdefault(clip.path, (clip.labels, (clip.split, clip.fold)))
+    turns: Counter[object] = Counter()
+    in_turn: list[tuple[int, str]] = []
+    for path, kind in kinds.items():
+        in_turn.append((turns[kind], path))
+        turns[kind] += 1
+    ranked: list[tuple[int, str]] = []
+    for _, path in sorted(in_turn, key=itemgetter(0)):
+        labels = kinds[path][0]
+        ranked.append((turns[labels], path))
+        turns[labels] += 1
+    kept = {path for _, path in sorted(ranked, key=itemgetter(0))[:count]}
     return Manifest.of(
         (clip for clip in manifest.clips if clip.path in kept),
         labels=manifest.labels,
         multi_label=manifest.multi_label,
-        notes=(*manifest.notes, f"{len(kept):,} of {len(seen):,} files were taken"),
+        notes=(*manifest.notes, f"{len(kept):,} of {len(kinds):,} files were taken"),
         group_declared=manifest.group_declared,
         missing=manifest.missing,
         rejected=manifest.rejected,
