@@ -151,7 +151,7 @@ def for_a_million(runs: Mapping[str, Mapping[str, Any]]) -> tuple[float, float]:
     many, parts = runs["many"], runs["parts"]
     size = max(many["sizes"])
     whole_s, parted_s = (float(np.median(one["seconds"][str(size)])) for one in (many, parts))
-    made_s = max(0.0, parted_s - whole_s) / (parts["parts"][str(size)] - 1)
+    made_s = max(0.0, parted_s - whole_s) / max(1, parts["parts"][str(size)] - 1)
     landmarks = many["landmarks"][str(size)]
     hashes = landmarks * duplicates._MANY_SOUNDS.hashes
     scale = MILLION / size

@@ -137,7 +137,9 @@ class _Page:
             duration_s = _shown_s(clip)
             sound = load(clip.path, offset_s=clip.onset_s, duration_s=duration_s)
             picture = _data("image/png", _picture(sound))
-            player = self._linked(clip) if self.link else _data(*_preview(sound))
+            # What lies inside a pack is no file that a browser could play.
+            linked = self.link and os.path.isfile(clip.path)
+            player = self._linked(clip) if linked else _data(*_preview(sound))
         except (AuricleError, OSError, soundfile.SoundFileError):
             return "<p>it cannot be decoded</p>"
         self.room_bytes -= len(picture) + len(player)
@@ -255,7 +257,7 @@ def _palette() -> npt.NDArray[np.uint8]:
 
 
 _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
-_POLICY_LINKED = _POLICY.replace("media-src data:", "media-src 'self' file:")
+_POLICY_LINKED = _POLICY.replace("media-src data:", "media-src data: 'self' file:")
 
 _STYLE = """\
 :root { color-scheme: light dark; }
