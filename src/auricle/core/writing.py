@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from auricle.core.errors import AuricleError
 
@@ -128,9 +128,20 @@ def write_csv(
         replacing(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        # Given both ends of a line, the writer puts quotes around a cell that holds either.
+        writer = csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+class _LineFeeds:
+    """Takes lines that end in "\\r\\n" and writes them with the "\\n" alone."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, line: str) -> None:
+        self.file.write(line[:-2] + "\n")
 
 
 def _without_nan(value: Any) -> Any:
