@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import tracemalloc
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -78,6 +79,28 @@ def test_many_rows_cross_the_borders_of_blocks():
     assert list(clips) == made
     assert list(clips[::-7]) == made[::-7]
     assert clips[20000] == made[-1]
+
+
+def test_rows_take_little_memory_while_they_are_gathered_and_walked():
+    rows = 30000
+    clips = (
+        Clip(f"/sounds/{at % 50}/{at:012x}.flac", ("a", "bc"[at % 2]), group=f"{at % 5000}")
+        for at in range(rows)
+    )
+    tracemalloc.start()
+    try:
+        manifest = Manifest.of(clips)
+        held, most = tracemalloc.get_traced_memory()
+        assert held / rows < 110  # 32 of them are the path's letters
+        tracemalloc.reset_peak()
+        assert sum(clip.path != "" for clip in manifest.clips) == rows
+        _, walked = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Beside the columns, a block of clips at most.
+    block = texts.ROWS_AT_ONCE * 2000
+    assert most < held + block
+    assert walked < held + block
 
 
 def test_the_table_is_rectangular_and_empty_is_none():

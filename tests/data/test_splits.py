@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
-from auricle.data import DataConfig, Manifest, apply_splits, fold_names, folds, read_dataset
+from auricle.data import (
+    DataConfig,
+    Manifest,
+    apply_splits,
+    drawing,
+    fold_names,
+    folds,
+    read_dataset,
+)
 
 CONFIG = DataConfig()
 
@@ -118,6 +126,28 @@ def test_a_split_is_the_same_for_ever():
         "/0004.wav": "test",
         "/0008.wav": "test",
     }
+
+
+def test_hashes_that_begin_alike_are_told_apart_by_the_rest(monkeypatch: pytest.MonkeyPatch):
+    rows = [(label, str(at % 40)) for at, label in enumerate("ab" * 60)]
+    whole = parts(apply_splits(manifest_of(rows, grouped=True), CONFIG, 0))
+    monkeypatch.setattr(drawing, "_HASH_SHOWN", 0)
+    assert parts(apply_splits(manifest_of(rows, grouped=True), CONFIG, 0)) == whole
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5])
+def test_the_share_of_the_test_part_can_be_set(share: float):
+    rows = [(label,) for label in "ab" * 50]
+    config = DataConfig(test_share=share, validation_share=0)
+    drawn = apply_splits(manifest_of(rows, grouped=False), config, 0)
+    assert drawn.split_sizes()["test"] == round(100 * share)
+    assert any("were drawn as the test part" in note for note in drawn.notes) == (share > 0)
+
+
+def test_a_split_does_not_depend_on_how_the_clips_are_held(make_manifest):
+    clips = [Clip(f"/d/{at}.wav", ("ab"[at % 2],), group=f"{at % 30}") for at in range(200)]
+    held = apply_splits(make_manifest(clips, group_declared=True), CONFIG, 0)
+    assert apply_splits(Manifest.of(iter(clips), group_declared=True), CONFIG, 0) == held
 
 
 def test_another_seed_draws_another_split():
