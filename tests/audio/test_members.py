@@ -257,6 +257,9 @@ HARMS: dict[str, Callable[[Path], None]] = {
     "negative lengths": lambda pack: rewrite(pack, "lengths", data=np.array([8000, -5, 3])),
     "order past the end": lambda pack: rewrite(pack, "name_order", data=np.array([0, 1, 99])),
     "labels missing": lambda pack: rewrite(pack, "labels", data=np.zeros(3)),
+    "endless labels": lambda pack: rewrite(
+        pack, "labels", shape=(10**13,), chunks=(1,), dtype=h5py.string_dtype()
+    ),
     "too few names": lambda pack: rewrite(pack, "names", data=np.array([b"0.wav"])),
     "other program": of_attribute("format", "other"),
     "newer": of_attribute("version", 99),

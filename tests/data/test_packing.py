@@ -25,6 +25,11 @@ h5py = pytest.importorskip("h5py")
 RATE = 8000
 
 
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CLIPS_AT_ONCE", 32)
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> Callable[..., list[str]]:
     """Write int16 noise of given lengths (samples); return the paths."""

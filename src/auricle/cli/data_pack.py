@@ -1,13 +1,91 @@
 """`auricle data pack DATA OUT`."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
+from auricle.core.errors import ConfigError
+from auricle.core.reporting import Reporter
+
+if TYPE_CHECKING:
+    from auricle.artifact.feature_encoder import PackedFeatures
+    from auricle.data import DataConfig, Manifest, PackOptions
+    from auricle.data.packing import PackReport
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PackFlags:
+    """What is packed, and how.
+
+    Parameters
+    ----------
+    sample_rate
+        Rate of the packed sound, Hz (default: that of the first clip).
+    length_s
+        Seconds of every clip: longer ones are cut, shorter ones keep their length (default: all
+        of each).
+    unit
+        What becomes a clip: each file once, whole, or the stretch of each row.
+    peaks
+        What happens to samples beyond full scale: clip them, or scale their clip down.
+    features
+        Store what a front-end (its name, as fbank) or a trained classifier (its folder) makes of
+        the sound.
+    dtype
+        Numbers of --features.
+    shard_mb
+        Size of a shard, MB.
+    shard_clips
+        Most clips of a shard.
+    limit
+        Take so many files only, of every class and split in turn.
+    workers
+        Threads that decode (default: one per processor).
+    """
+
+    sample_rate: int | None = None
+    length_s: Annotated[float | None, Parameter(name=("--length", "--length-s"))] = None
+    unit: Literal["file", "row"] = "file"
+    peaks: Literal["clip", "scale"] = "clip"
+    features: str | None = None
+    dtype: Literal["float16", "float32"] = "float16"
+    shard_mb: float = 256
+    shard_clips: int | None = None
+    limit: int | None = None
+    workers: int | None = None
+
+    def options(self, config: "DataConfig") -> "PackOptions":
+        """Return the flags as the options of a pack. Raises `ConfigError`."""
+        from auricle.core.config import validate
+        from auricle.data import PackOptions
+
+        for name, value in (("limit", self.limit), ("workers", self.workers)):
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name} must be at least 1, got {value}")
+        own = ("sample_rate", "length_s", "unit", "peaks", "shard_mb", "shard_clips")
+        of_data = {"channel": config.channel, "allow_truncated": config.allow_truncated}
+        return validate(PackOptions, {**{name: getattr(self, name) for name in own}, **of_data})
+
+    def encoder(self, frontend: Mapping[str, Any]) -> "PackedFeatures | None":
+        """Return what makes the features, with the given options of a front-end."""
+        from auricle.api import feature_encoder
+
+        if self.features is None:
+            if frontend:
+                raise ConfigError(f"--frontend.{min(frontend)} goes with --features NAME")
+            return None
+        rate = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
+        return feature_encoder(self.features, dtype=self.dtype, options={**frontend, **rate})
+
+
+NO_PACK_FLAGS = PackFlags()
 
 
 def pack(
@@ -15,16 +93,7 @@ def pack(
     output: Path,
     /,
     *,
-    sample_rate: int | None = None,
-    length_s: Annotated[float | None, Parameter(name=("--length", "--length-s"))] = None,
-    unit: Literal["file", "row"] = "file",
-    peaks: Literal["clip", "scale"] = "clip",
-    features: str | None = None,
-    dtype: Literal["float16", "float32"] = "float16",
-    shard_mb: float = 256,
-    shard_clips: int | None = None,
-    limit: int | None = None,
-    workers: int | None = None,
+    how: PackFlags = NO_PACK_FLAGS,
     read: DataFlags = NO_DATA_FLAGS,
     force: bool = False,
     allow_skips: bool = False,
@@ -41,28 +110,6 @@ def pack(
         Whatever `auricle train` takes.
     output
         A file NAME.h5 (int16 samples), or a folder for shards (FLAC in .tar).
-    sample_rate
-        Rate of the packed sound, Hz (default: that of the first clip).
-    length_s
-        Seconds of every clip: longer ones are cut, shorter ones keep their length (default: all
-        of each).
-    unit
-        What becomes a clip: each file once, whole, or the stretch of each row.
-    peaks
-        What happens to samples beyond full scale: clip them, or scale their clip down.
-    features
-        Store what a front-end or a trained classifier makes of the sound: a name of 'auricle
-        config', or the classifier's folder.
-    dtype
-        Numbers of --features.
-    shard_mb
-        Size of a shard, MB.
-    shard_clips
-        Most clips of a shard.
-    limit
-        Take so many files only, of every class and split in turn.
-    workers
-        Threads that decode (default: one per processor).
     force
         Replace a pack that is there.
     allow_skips
@@ -70,69 +117,56 @@ def pack(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section, feature_encoder
+    from auricle.api import data_section
     from auricle.core.config import nest, validate
-    from auricle.core.errors import ConfigError
-    from auricle.data import DataConfig, PackOptions, first_clips, read_dataset
+    from auricle.data import DataConfig, first_clips, read_dataset
     from auricle.data import pack as pack_manifest
+    from auricle.data.packing import check_pack_output
 
     check_folder(output.parent)
-    for name, value in (("limit", limit), ("workers", workers)):
-        if value is not None and value < 1:
-            raise ConfigError(f"--{name} must be at least 1, got {value}")
-    reporter = start_reporter(quiet)
+    check_pack_output(output, force=force)
     flags = read.dotted()
     config = validate(DataConfig, data_section(flags), prefix="data")
-    options = validate(
-        PackOptions,
-        {
-            "sample_rate": sample_rate,
-            "length_s": length_s,
-            "unit": unit,
-            "peaks": peaks,
-            "channel": config.channel,
-            "allow_truncated": config.allow_truncated,
-            "shard_mb": shard_mb,
-            "shard_clips": shard_clips,
-        },
-    )
+    options = how.options(config)
+    encoder = how.encoder(nest(flags).get("frontend", {}))
     manifest = read_dataset(data, config)
-    if limit is not None:
-        manifest = first_clips(manifest, limit)
+    if how.limit is not None:
+        manifest = first_clips(manifest, how.limit)
+    reporter = start_reporter(quiet)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
-    frontend = dict(nest(flags).get("frontend", {}))
-    if frontend and features is None:
-        raise ConfigError(f"--frontend.{min(frontend)} goes with --features NAME")
-    encoder = None
-    if features is not None:
-        if sample_rate is not None:
-            frontend["sample_rate"] = sample_rate
-        encoder = feature_encoder(features, dtype=dtype, options=frontend)
     report = pack_manifest(
         manifest,
         output,
         options,
         encoder=encoder,
-        workers=workers,
+        workers=how.workers,
         force=force,
         reporter=reporter,
     )
+    return skip_status(_tell(report, manifest, options, reporter), allow_skips)
+
+
+def _tell(
+    report: "PackReport", manifest: "Manifest", options: "PackOptions", reporter: Reporter
+) -> int:
+    """Say what was packed and what was not; return how many clips were skipped."""
     for path, reason in report.bad:
         reporter.warn(f"skipped{'' if path in reason else f' {path}'}: {reason}")
     for line in (*manifest.missing, *manifest.rejected):
         reporter.warn(f"skipped: {line}")
     skipped = len(report.bad) + len(manifest.missing) + len(manifest.rejected)
-    for count, what in (
-        (report.over, f"had samples beyond full scale ({peaks})"),
-        (report.cut, f"were cut to {length_s} s"),
-        (report.resampled, f"were resampled to {report.sample_rate} Hz"),
-        (skipped, "were skipped"),
-    ):
-        if count:
-            reporter.warn(f"{count:,} clips {what}")
+    if skipped:
+        reporter.warn(f"{skipped:,} clips were skipped")
+    if report.over:
+        done = {"clip": "these were clipped", "scale": "the clips were scaled down"}[options.peaks]
+        reporter.warn(f"{report.over:,} clips had samples beyond full scale: {done}")
+    if report.cut:
+        reporter.say(f"{report.cut:,} clips were cut to {options.length_s:g} s")
+    if report.resampled:
+        reporter.say(f"{report.resampled:,} clips were resampled to {report.sample_rate} Hz")
     say_next(
         f"{report.clips:,} clips at {report.sample_rate} Hz, {report.size_bytes / 1e6:.1f} MB, "
         f"read back and compared: {report.output}"
     )
-    return skip_status(skipped, allow_skips)
+    return skipped

@@ -205,6 +205,8 @@ def _own(file: Any, name: str, path: str) -> Any:
     found = file[name] if isinstance(link, h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
         raise DataError(f"{path} is refused: its '{name}' does not lie in the file itself")
+    if found.size > file.id.get_filesize():  # a few bytes can claim any number of empty entries
+        raise DataError(f"{path} is refused: its '{name}' claims more than the file can hold")
     return found
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from auricle.audio.members.h5 import FORMAT, HASH_BYTES, VERSION, open_pack
 from auricle.core.errors import AudioError, MissingExtra
+from auricle.core.types import Clip
 from auricle.core.writing import replacing
 from auricle.data.packing.chunks import Done
 from auricle.data.packing.plan import PackOptions, Plan, row_record
@@ -25,6 +27,9 @@ from auricle.data.packing.sound import (
 
 _ALIGNMENT_BYTES = 64  # so that maps of every type lie well
 _ROWS_AT_ONCE = 4096
+_OF_CLIPS = ("split", "fold", "group")
+
+Targets = npt.NDArray[np.uint8]
 
 
 def require_h5py() -> None:
@@ -44,6 +49,7 @@ class H5Form:
         self.plan = plan
         self.options = options
         self.encoder = encoder
+        self._numbers = {label: number for number, label in enumerate(plan.manifest.labels)}
         self._places = np.empty(0, dtype=np.int64)
 
     def encode(self, indices: range) -> Iterator[Packed | AudioError]:
@@ -83,23 +89,48 @@ class H5Form:
         ) as file:
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
             file.attrs["kind"], file.attrs["sample_rate"] = kind, rate
-            self._write_tables(file, good, config)
+            text = h5py.string_dtype()
+            file.create_dataset("config", data=_bytes(json.dumps(config)), dtype=text)
+            labels = [_bytes(label) for label in self.plan.manifest.labels]
+            file.create_dataset("labels", data=labels, shape=(len(labels),), dtype=text)
+            self._write_rows(file, good)
             self._write_clips(file, done, good)
-            self._write_targets(file, good)
 
-    def _write_tables(
-        self, file: Any, good: npt.NDArray[np.int64], config: Mapping[str, Any]
-    ) -> None:
-        """Write the classes, what is known of each clip, the rows and the configuration."""
-        labels = self.plan.manifest.labels
-        _text(file, "labels", len(labels), labels)
-        for name in ("split", "fold", "group"):
-            of_clips = (getattr(next(self.plan.rows_of(int(index))), name) for index in good)
-            _text(file, name, len(good), (value or "" for value in of_clips))
-        count = sum(1 for _ in self._records(good))
-        texts = (json.dumps(row, separators=(",", ":")) for row in self._records(good))
-        _text(file, "manifest", count, texts)
-        _text(file, "config", None, [json.dumps(config)])
+    def _write_rows(self, file: Any, good: npt.NDArray[np.int64]) -> None:
+        """Write the rows, and what they say of each clip, a block of clips at a time."""
+        import h5py
+
+        text, labels = h5py.string_dtype(), self.plan.manifest.labels
+        for name in _OF_CLIPS:
+            file.create_dataset(name, shape=(len(good),), dtype=text)
+        _room(file, "targets", (len(good), len(labels)), "|u1")
+        manifest = file.create_dataset(
+            "manifest", shape=(0,), maxshape=(None,), chunks=(_ROWS_AT_ONCE,), dtype=text
+        )
+        of_clips = self.plan.walk(int(index) for index in good)
+        for start in range(0, len(good), _ROWS_AT_ONCE):
+            block = list(islice(of_clips, _ROWS_AT_ONCE))
+            end = start + len(block)
+            for name in _OF_CLIPS:
+                file[name][start:end] = [_bytes(getattr(rows[0], name) or "") for rows in block]
+            texts, targets = self._block(block, start)
+            manifest.resize((len(manifest) + len(texts),))
+            if texts:
+                manifest[-len(texts) :] = texts
+            if targets.size:
+                file["targets"][start:end] = targets
+
+    def _block(self, block: list[list[Clip]], start: int) -> tuple[list[bytes], Targets]:
+        """Return the rows of some clips, numbered from `start` on, and their targets."""
+        texts: list[bytes] = []
+        targets = np.zeros((len(block), len(self._numbers)), dtype=np.uint8)
+        for at, rows in enumerate(block):
+            for row in rows:
+                record = row_record(row, self.options.length_s)
+                if record is not None:
+                    texts.append(_bytes(json.dumps({"clip": start + at, **record})))
+                    targets[at, [self._numbers[label] for label in row.labels]] = 1
+        return texts, targets
 
     def _write_clips(self, file: Any, done: Done, good: npt.NDArray[np.int64]) -> None:
         """Write names, lengths and hashes, and leave room for the values."""
@@ -117,27 +148,6 @@ class H5Form:
             shape = (total,) if samples is None else (len(good), samples)
             _room(file, "waveforms", shape, "<i2")
 
-    def _write_targets(self, file: Any, good: npt.NDArray[np.int64]) -> None:
-        labels = self.plan.manifest.labels
-        numbers = {label: number for number, label in enumerate(labels)}
-        _room(file, "targets", (len(good), len(labels)), "|u1")
-        for start in range(0, len(good), _ROWS_AT_ONCE):
-            of_block = good[start : start + _ROWS_AT_ONCE]
-            block = np.zeros((len(of_block), len(labels)), dtype=np.uint8)
-            for record in self._records(of_block):
-                for label in record["labels"]:
-                    block[record["clip"], numbers[label]] = 1
-            if block.size:
-                file["targets"][start : start + len(block)] = block
-
-    def _records(self, good: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the manifest, each with the number of its clip in the pack."""
-        for number, index in enumerate(good):
-            for clip in self.plan.rows_of(int(index)):
-                record = row_record(clip, self.options.length_s)
-                if record is not None:
-                    yield {"clip": number, **record}
-
     def _find_places(self, done: Done) -> npt.NDArray[np.int64]:
         import h5py
 
@@ -149,26 +159,6 @@ class H5Form:
         places = np.full(len(done.good), -1, dtype=np.int64)
         places[done.good] = start + pack.starts[:-1] * (width * size)
         return places
-
-
-def _text(file: Any, name: str, count: int | None, texts: Iterable[str]) -> None:
-    """Write `count` texts as one array (None: one text); what is no text in names is escaped."""
-    import h5py
-
-    if count is None:
-        file.create_dataset(name, data=_bytes(*texts), dtype=h5py.string_dtype())
-        return
-    made = file.create_dataset(name, shape=(count,), dtype=h5py.string_dtype())
-    block: list[bytes] = []
-    at = 0
-    for text in texts:
-        block.append(_bytes(text))
-        if len(block) == _ROWS_AT_ONCE:
-            made[at : at + len(block)] = block
-            at += len(block)
-            block = []
-    if block:
-        made[at : at + len(block)] = block
 
 
 def _bytes(text: str) -> bytes:

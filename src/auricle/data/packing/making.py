@@ -87,7 +87,7 @@ def pack(
     if encoder is not None and output.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"features are packed into HDF5: name the output {output.name}.h5")
     work = WorkFolder(output)
-    _check_output(output, force=force)
+    check_pack_output(output, force=force)
     options = _with_rate(manifest, options or PackOptions(), encoder)
     plan = make_plan(manifest, options.unit)
     form = _form(work.path, output, plan, options, encoder)
@@ -153,8 +153,11 @@ def _form(
     return ShardForm(folder / "shards", plan, options)
 
 
-def _check_output(output: Path, *, force: bool) -> None:
-    """Refuse an output that is there (without `force`), and one that is no pack of ours at all."""
+def check_pack_output(output: Path, *, force: bool) -> None:
+    """Refuse an output that is there (without `force`), or is no pack of ours, or has no name.
+
+    Raises `ConfigError`.
+    """
     named_file = output.suffix.lower() in SUFFIXES
     if not named_file and output.suffix and not output.is_dir():
         raise ConfigError(

@@ -3,8 +3,9 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -69,8 +70,24 @@ class Plan:
     def rows_of(self, index: int) -> Iterator[Clip]:
         """Yield the manifest's rows of a clip, their times counted from its own start."""
         for row in self.rows[self.firsts[index] : self.firsts[index + 1]]:
-            clip = self.manifest.clips[int(row)]
-            yield clip if self.stretches is None else _from_start(clip)
+            yield self._row(self.manifest.clips[int(row)])
+
+    def walk(self, indices: Iterable[int]) -> Iterator[list[Clip]]:
+        """Yield the rows of each clip of `indices`, which ascend, as `rows_of` does."""
+        if not np.array_equal(self.rows, np.arange(len(self.rows))):
+            yield from (list(self.rows_of(index)) for index in indices)
+            return
+        rows, at = (
+            iter(self.manifest.clips),
+            0,
+        )  # in order they are made much faster than one by one
+        for index in indices:
+            first, end = int(self.firsts[index]), int(self.firsts[index + 1])
+            yield [self._row(row) for row in islice(rows, first - at, end - at)]
+            at = end
+
+    def _row(self, clip: Clip) -> Clip:
+        return clip if self.stretches is None else _from_start(clip)
 
     def stretch(self, index: int) -> Stretch:
         """Return the stretch of its file that a clip is."""

@@ -16,7 +16,7 @@ from auricle.data.packing.plan import PackOptions, Plan
 
 Int16Array = npt.NDArray[np.int16]
 
-CLIPS_AT_ONCE = 32
+CLIPS_AT_ONCE = 64
 """Clips of a chunk: what a killed run has to do again, for each of its threads."""
 
 
