@@ -175,6 +175,40 @@ def test_names_that_fit_several_sounds_are_told(touch):
     assert index.ambiguous == ["a"]
 
 
+def test_recorders_in_many_places_give_the_same_names(touch, read):
+    """AudioMoths name a file after its time: each site has a recording of five o'clock."""
+    root = touch(*(f"{site}/050000.{kind}" for site in "ab" for kind in ("WAV", "mp3")))
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n"
+    for site, label in (("a", "owl"), ("b", "fox")):
+        (root / site / "050000.WAV.Table.1.selections.txt").write_text(
+            f"{header}1\t1\t2\t{label}\n"
+        )
+    found = {Path(clip.path).parts[-2:]: clip.labels for clip in read(root).clips}
+    assert found == {("a", "050000.WAV"): ("owl",), ("b", "050000.WAV"): ("fox",)}
+
+
+def test_the_folder_of_a_label_file_tells_sounds_of_one_name_apart(touch):
+    root = touch("1.wav", "audio/a/1.wav", "audio/b/1.wav", "other/c/1.wav", "other/c/1.mp3")
+    index = SoundIndex(root)
+    wanted = {"1": "1.wav", "labels/b/1": "audio/b/1.wav", "audio/a/1": "audio/a/1.wav"}
+    assert {name: index.find(name) for name in wanted} == {
+        name: str(root / path) for name, path in wanted.items()
+    }
+    assert index.ambiguous == []
+    index.find("other/c/1")  # one in two containers: the folder does not say which
+    assert index.ambiguous == ["other/c/1"]
+
+
+@pytest.mark.parametrize("key", ["split", "group"])
+def test_what_a_table_of_labels_declares_can_be_left_out(touch, read, key: str):
+    root = touch("Ya_0.wav")
+    (root / "audioset_eval_strong.tsv").write_text(f"{STRONG}a_0\t0.5\t1\t/m/09x0r\n")
+    (as_declared,) = read(root).clips
+    assert getattr(as_declared, key) is not None
+    (without,) = read(root, **{key: "none"}).clips
+    assert getattr(without, key) is None
+
+
 def test_an_index_walks_links_in_a_circle_once(touch):
     root = touch("x/a.wav")
     (root / "x" / "back").symlink_to(root)

@@ -8,12 +8,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.types import Clip, Label
-from auricle.data.config import DataConfig
+from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.labels import read_label_names
 from auricle.data.manifest import COLUMNS, Manifest
 from auricle.data.readers.base import About
@@ -33,16 +33,18 @@ def as_named(clip: Clip) -> tuple[str, ...]:
 class SoundIndex:
     """The sounds below a folder, found by the names that label files give them.
 
-    A name is that of a sound with or without its folders and its suffix. Where several sounds
-    fit, the first by path is taken.
+    A name is that of a sound with or without its folders and its suffix. Of several sounds that
+    fit, the one in the folder of the name is taken, as recorders in many places give the same
+    names; else the one that has most folders in common with it; else the first by path.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ambiguous: list[str] = []
+        # The first sound of each name and each stem; others of the same one are few.
         self._by_name: dict[str, str] = {}
         self._by_stem: dict[str, str] = {}
-        self._twice: set[str] = set()
+        self._others: dict[str, list[str]] = {}
         self._places: Counter[tuple[str, str]] = Counter()
         for path in sorted(_sounds(root)):
             folder, name = os.path.split(path)
@@ -50,7 +52,7 @@ class SoundIndex:
             stem, suffix = os.path.splitext(name)
             for index, key in ((self._by_name, name), (self._by_stem, stem)):
                 if index.setdefault(key, path) != path:
-                    self._twice.add(key)
+                    self._others.setdefault(key, []).append(path)
             self._places[folder, suffix] += 1
 
     def __len__(self) -> int:
@@ -69,10 +71,24 @@ class SoundIndex:
             keys.append((self._by_stem, os.path.splitext(base)[0]))
         for index, key in keys:
             if key in index:
-                if key in self._twice:
-                    self.ambiguous.append(name)
-                return index[key]
+                return self._nearest(name, [index[key], *self._others.get(key, ())])
         return None
+
+    def _nearest(self, name: str, paths: list[str]) -> str:
+        """Choose among sounds that fit; where the folders do not say which, `name` is noted."""
+        if len(paths) == 1:
+            return paths[0]
+        folder = os.path.normpath(os.path.join(self.root, os.path.dirname(name)))
+
+        def nearness(path: str) -> tuple[bool, int]:
+            pairs = zip(reversed(_folders(name)), reversed(_folders(path)), strict=False)
+            alike = takewhile(lambda pair: pair[0] == pair[1], pairs)
+            return os.path.dirname(path) == folder, sum(1 for _ in alike)
+
+        found = [nearness(path) for path in paths]
+        if found.count(max(found)) > 1:
+            self.ambiguous.append(name)
+        return paths[found.index(max(found))]
 
     def expected(self, name: str) -> str:
         """Return the path at which the sound `name`, which is not there, would be looked for."""
@@ -100,6 +116,10 @@ def _sounds(root: Path) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
+def _folders(path: str) -> list[str]:
+    return os.path.dirname(path).split("/")
+
+
 def _is_sound(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
 
@@ -118,6 +138,7 @@ class LabelGatherer:
 
     def __init__(self, about: About, config: DataConfig) -> None:
         self._gather = Gatherer(about, config)
+        self._config = config
         self.faults = Faults(rejected=self._gather.rejected)
         self._indices: list[SoundIndex] = []
 
@@ -132,6 +153,8 @@ class LabelGatherer:
         names: dict[str, Label] | None = None,
     ) -> Iterator[Clip]:
         """Find the sound of each row; `names` renames labels, `group` makes one of a row's name."""
+        split = None if self._config.split == NO_COLUMN else split
+        group = None if self._config.group == NO_COLUMN else group
         self._indices.append(sounds)
         found: dict[str, str | None] = {}
         hits: Counter[int] = Counter()
