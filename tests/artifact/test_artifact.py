@@ -17,7 +17,7 @@ from auricle.artifact.folder import (
     save_artifact,
 )
 from auricle.artifact.onnx_export import ExportError, export_onnx
-from auricle.core.errors import ArtifactError
+from auricle.core.errors import ArtifactError, AudioError
 from auricle.core.types import Waveform
 from auricle.models import MODELS
 from auricle.runtime import ClassifierSpec, load_onnx
@@ -120,6 +120,22 @@ def test_the_onnx_file_is_as_promised(tmp_path):
     assert metadata["auricle.config"] == config_text(config)
     operators = {node.op_type for node in model.graph.node}
     assert not operators & {"STFT", "DFT"}
+
+
+def test_a_least_length_does_not_hinder_the_export(tmp_path):
+    """The file is checked on a very short noise, which the trained classifier would leave out."""
+    classifier, config = make()
+    limits = {"trim_db": 30.0, "min_clip_s": 0.5, "max_clip_s": 2.0, "short_clips": "reflect"}
+    config = config.model_copy(update={"spec": config.spec.model_copy(update=limits)})
+    export_onnx(classifier, config, tmp_path / "m.onnx", noises(config.spec.sample_rate, 0.1, 3.0))
+    theirs = load_onnx(tmp_path / "m.onnx")
+    assert theirs.spec == config.spec
+    ours = Predictor(TorchEngine(classifier), config.spec)
+    short, *clips = noises(config.spec.sample_rate, 0.1, 0.7, 3.0)
+    for one, other in zip(ours.score_many(clips), theirs.score_many(clips), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    with pytest.raises(AudioError, match=r"holds 0\.100 s"):
+        theirs.predict(short)
 
 
 def test_an_export_that_differs_is_not_left_behind(tmp_path, monkeypatch):
