@@ -100,6 +100,16 @@ def test_the_real_table_is_read_without_and_with_sounds(auricle_data: Path, tmp_
     assert manifest.clips[1].labels == ("Cheering",)  # named by class_labels.tsv beside it
 
 
+def test_strong_labels_are_compared_with_what_is_published_and_their_part_is_told(touch, read):
+    root = touch("Ya_0.wav", "Yb_0.wav")
+    (root / "audioset_eval_strong.tsv").write_text(
+        f"{STRONG}a_0\t0.5\t1\t/m/09x0r\na_0\t2\t3\t/m/09x0r\nb_0\t2\t3\t/m/09x0r\n"
+    )
+    manifest = read(root)
+    assert noted(manifest, "2 test recordings found, where 16,996 are published")
+    assert noted(manifest, "audioset_eval_strong.tsv is the test part", "--data.split none")
+
+
 # --- DESED
 
 
@@ -128,6 +138,21 @@ def test_desed_takes_the_sounds_of_each_table_from_its_folder(touch, read):
     assert manifest.split_sizes() == {"train": 3, "validation": 1, "test": 0}
     assert noted(manifest, "without labels were not read", "validation_durations.tsv")
     assert noted(manifest, "1 weak recordings found, where 1,578 are published")
+
+
+def test_desed_never_takes_the_sound_of_another_part(touch, read):
+    """Synthetic parts number their sounds from 0: labels of an absent part must not fit others."""
+    root = touch("audio/train/synthetic21_train/soundscapes/0.wav")
+    for part in ("train/synthetic21_train", "validation/synthetic21_validation"):
+        table = root / "metadata" / part / "soundscapes.tsv"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"filename\tonset\toffset\tevent_label\n0.wav\t0\t1\t{part}\n")
+    manifest = read(root)
+    assert [clip.labels for clip in manifest.clips] == [("train/synthetic21_train",)]
+    (missing,) = manifest.missing
+    assert Path(missing).parts[-4:-1] == ("validation", "synthetic21_validation", "soundscapes")
+    flat = touch("all/0.wav") / "all"
+    assert len(read(root, audio_root=str(flat)).clips) == 2
 
 
 # --- recordings with label files

@@ -15,7 +15,7 @@ from pathlib import Path
 from auricle.core.audioset import audioset_ids, audioset_labels
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
-from auricle.data.config import DataConfig
+from auricle.data.config import NO_COLUMN, DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
@@ -70,6 +70,10 @@ class AudioSetStrongReader:
                 )
 
         manifest = gather.manifest(clips(), path, grouped=True)
+        found: dict[str, set[str]] = {}
+        for clip in manifest.clips:
+            if clip.split is not None:
+                found.setdefault(f"{clip.split} recordings", set()).add(clip.path)
         nameless = [label for label in manifest.labels if label.startswith(("/m/", "/g/", "/t/"))]
         notes = [
             f"labels were named by {source.name}"
@@ -81,6 +85,12 @@ class AudioSetStrongReader:
                 f"{plural(len(nameless), 'id')} without a name kept: {listed(nameless)}; "
                 f"{_NAMES[0]} beside the table names them"
             )
+        notes += [
+            f"{table.name} is the {split} part; --data.split none leaves that open"
+            for table in tables
+            if (split := _split(table)) and config.split != NO_COLUMN
+        ]
+        notes += self.about.differences({what: len(paths) for what, paths in found.items()})
         return manifest.noting(*notes)
 
 

@@ -22,7 +22,7 @@ from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
-from auricle.data.readers.folder import SPLIT_NAMES
+from auricle.data.readers.folder import SPLIT_NAMES, entries, is_sound
 from auricle.data.readers.labelled import LabelGatherer, SoundIndex
 from auricle.data.readers.rows import refuse_columns
 from auricle.data.wording import listed
@@ -127,7 +127,10 @@ def _format(table: Path) -> str | None:
 
 
 def _sounds_of(root: Path, named: Path, config: DataConfig) -> Path:
-    """Return the folder with the sounds of a table: `audio/`, then as the table is called."""
+    """Return the folder with the sounds of a table: `audio/`, then as the table is called.
+
+    Tables number their sounds alike, so one whose folder is not there finds none in another's.
+    """
     audio = root / "audio"
     if config.audio_root is not None:
         audio = Path(config.audio_root)
@@ -140,7 +143,8 @@ def _sounds_of(root: Path, named: Path, config: DataConfig) -> Path:
     places = [audio / f"{name}{rate}" for name in names for rate in _OTHER_RATES]
     # `validation/eval_dcase2018` lists some of the recordings of validation/.
     places.append(audio / inside.parent)
-    return next((place for place in places if place.is_dir()), audio)
+    flat = any(map(is_sound, entries(audio))) if audio.is_dir() else False
+    return next((place for place in places if place.is_dir()), audio if flat else places[0])
 
 
 READERS.add("desed", DesedReader())
