@@ -306,6 +306,51 @@ def test_rows_that_cannot_be_used_are_told(shards, read, tmp_path: Path, kind: s
     assert "row 1: the label -1 is none of 2 classes" in manifest.rejected[0]
 
 
+def test_shards_need_not_agree(shards, read):
+    """Each numbers its classes by its own list; one without labels is told, and the others read."""
+    turned = {**CLASSES, "label": {"names": ["dog", "cat", "owl"], "_type": "ClassLabel"}}
+    sound = {"bytes": wave(1), "path": "a.wav"}
+    parts = {
+        "train": ([{"audio": sound, "label": 0, "fold": 1}], CLASSES),
+        "validation": ([{"audio": sound, "label": 0}], turned),
+        "test": ([{"audio": sound}], {"audio": CLASSES["audio"]}),
+    }
+    for part, (rows, features) in parts.items():
+        written = shards("parquet", rows, features)
+        folder = written.parent / "hub" / part
+        folder.mkdir(parents=True)
+        written.rename(folder / "0000.parquet")
+    manifest = read(written.parent / "hub")
+    assert {clip.split: clip.labels for clip in manifest.clips} == {
+        "train": ("cat",),
+        "validation": ("dog",),
+    }
+    assert manifest.labels == ("cat", "dog", "owl")
+    assert "no column for the label" in manifest.rejected[0]
+    assert noted(manifest, "say the splits: train, validation")
+    assert noted(manifest, "'fold' was taken", "--data.fold none")
+    assert {clip.split for clip in read(written.parent / "hub", split="none").clips} == {None}
+
+
+def test_a_label_of_text_is_stripped_and_an_empty_one_is_none(shards, read):
+    rows = [
+        {"audio": {"bytes": wave(1), "path": "a.wav"}, "label": text}
+        for text in (" cat ", "", None)
+    ]
+    manifest = read(shards("parquet", rows, {"audio": CLASSES["audio"]}))
+    assert [clip.labels for clip in manifest.clips] == [("cat",)]
+    assert len(manifest.rejected) == 2
+
+
+def test_several_data_sets_in_one_folder_are_told(shards, read):
+    for name in ("de", "en"):
+        rows = [{"audio": {"bytes": wave(1), "path": "a.wav"}, "label": 0}]
+        written = shards("parquet", rows, CLASSES)
+        (written.parent / "hub" / name).mkdir(parents=True)
+        written.rename(written.parent / "hub" / name / written.name)
+    assert noted(read(written.parent / "hub"), "de, en were read as one data set")
+
+
 def test_several_labels_a_row(shards, read):
     features = {**CLASSES, "label": {"feature": CLASSES["label"], "_type": "List"}}
     rows = [

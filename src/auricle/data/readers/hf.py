@@ -36,6 +36,11 @@ _LABELS = words(
 )
 _SHARD = re.compile(r"(.+?)-\d{5}-of-\d{5}$")
 _ROWS_AT_ONCE = 4096
+_DICT = "dataset_dict.json"
+
+
+class _NoLabel(DataError):
+    """A shard has no column of labels, as the test part of a challenge."""
 
 
 class HuggingFaceReader:
@@ -48,9 +53,10 @@ class HuggingFaceReader:
         if config.table is not None:
             return False
         if path.is_file():
-            return path.suffix.lower() == ".parquet" and _has_sounds(path)
-        saved = (path / "dataset_dict.json", path / "state.json")
-        if any(file.is_file() for file in saved):
+            return path.suffix.lower() in (".parquet", ".arrow")
+        if (path / _DICT).is_file():
+            return True
+        if (path / "state.json").is_file() and any(path.glob("*.arrow")):
             return True
         shards = _parquet_files(path)
         return bool(shards) and _has_sounds(shards[0])
@@ -69,15 +75,27 @@ class HuggingFaceReader:
         shards = list(_shards(path))
         if not shards:
             raise DataError(f"{path} holds no Arrow or Parquet file of a Hugging Face data set")
-        plan = _plan(shards[0][0], config)
+        # Shards need not agree: a test part may lack the labels, or number the classes otherwise.
         gather = Gatherer(self.about, config)
+        plans: dict[Path, _Plan] = {}
+        for file, _ in shards:
+            try:
+                plans[file] = _plan(file, config)
+            except _NoLabel as error:
+                gather.rejected.append(str(error))
+        if not plans:
+            raise DataError(gather.rejected[0])
+        shards = [(file, split) for file, split in shards if file in plans]
+        named = all(plan.classes for plan in plans.values())
+        classes = dict.fromkeys(name for plan in plans.values() for name in plan.classes or ())
+        notes = [note for plan in plans.values() for note in plan.notes]
         return gather.manifest(
-            (clip for file, split in shards for clip in _clips(file, split, plan, gather)),
+            (clip for file, split in shards for clip in _clips(file, split, plans[file], gather)),
             path,
-            labels=plan.classes,
-            multi_label=plan.several,
-            grouped=plan.group is not None,
-            notes=plan.notes,
+            labels=tuple(classes) if named else None,
+            multi_label=any(plan.several for plan in plans.values()),
+            grouped=any(plan.group is not None for plan in plans.values()),
+            notes=tuple(dict.fromkeys([*notes, *_told(path, shards, config)])),
         )
 
 
@@ -121,9 +139,13 @@ def _plan(file: Path, config: DataConfig) -> _Plan:
             return None
         if wanted is not None:
             return _named(file, schema, key, str(wanted))
-        return key if key in schema.names else None
+        if key not in schema.names:
+            return None
+        notes.append(f"the column '{key}' was taken; --data.{key} {NO_COLUMN} ignores it")
+        return key
 
-    used = {label, *sounds, *(column(key) for key in ("group", "fold", "split"))}
+    group, fold, split = column("group"), column("fold"), column("split")
+    used = {label, *sounds, group, fold, split}
     extra = tuple(
         field.name
         for field in schema
@@ -137,9 +159,9 @@ def _plan(file: Path, config: DataConfig) -> _Plan:
         several=several or config.label_separator is not None,
         separator=config.label_separator,
         classes=tuple(map(str, names)) if names else None,
-        group=column("group"),
-        fold=column("fold"),
-        split=column("split"),
+        group=group,
+        fold=fold,
+        split=split,
         extra=extra,
         notes=tuple(notes),
     )
@@ -153,7 +175,7 @@ def _label(file: Path, schema: Any, features: Mapping[str, Any], config: DataCon
     classes = [name for name, feature in features.items() if "ClassLabel" in json.dumps(feature)]
     found = [name for name in candidates if name in classes] or candidates or classes
     if not found:
-        raise DataError(
+        raise _NoLabel(
             f"{file} has no column for the label: it has {listed(schema.names, 12)}. Name it with "
             "--data.label COLUMN"
         )
@@ -165,7 +187,8 @@ def _named(file: Path, schema: Any, key: str, name: str) -> str:
         return name
     guess = nearest(name, schema.names)
     hint = f". Did you mean '{guess}'?" if guess else ""
-    raise DataError(
+    fault = _NoLabel if key == "label" else DataError
+    raise fault(
         f"--data.{key} {name}: {file} has no such column; it has {listed(schema.names, 12)}{hint}"
     )
 
@@ -193,10 +216,11 @@ def _clips(file: Path, split: str | None, plan: _Plan, gather: Gatherer) -> Iter
                 gather.missing.append(path if name else where)
                 continue
         said = _text(cells.get(plan.split or ""))
+        place = split if said is None else SPLIT_NAMES.get(said.lower())
         yield Clip(
             path=path,
             labels=labels,
-            split=split if said is None else SPLIT_NAMES.get(said.lower()),
+            split=place if gather.keeps_split else None,
             fold=_text(cells.get(plan.fold or "")),
             group=_text(cells.get(plan.group or "")),
             extra={
@@ -255,7 +279,8 @@ def _labels(value: Any, plan: _Plan, where: str, gather: Gatherer) -> tuple[str,
     """Return the labels of a cell; None, and why, for one that a classifier cannot learn."""
     if isinstance(value, str) and plan.separator:
         value = [part.strip() for part in value.split(plan.separator) if part.strip()]
-    values = value if isinstance(value, list) else [] if value is None else [value]
+    values = value if isinstance(value, list) else [value]
+    values = [v.strip() if isinstance(v, str) else v for v in values if v not in (None, "")]
     if not values and not plan.several:
         gather.rejected.append(f"{where}: the label is empty")
         return None
@@ -298,10 +323,10 @@ def _parquet_files(folder: Path) -> list[Path]:
 def _shards(path: Path) -> Iterator[tuple[Path, str | None]]:
     """Walk the shards of a data set with the split that each belongs to."""
     if path.is_file():
-        yield path, _split(path.stem)
+        yield path, _split(path)
         return
     try:
-        splits = json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+        splits = json.loads((path / _DICT).read_text(encoding="utf-8"))["splits"]
     except FileNotFoundError:
         splits = None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -313,13 +338,27 @@ def _shards(path: Path) -> Iterator[tuple[Path, str | None]]:
         return
     arrow = sorted(path.glob("*.arrow"))
     for file in arrow or _parquet_files(path):
-        yield file, _split(file.stem)
+        yield file, _split(file)
 
 
-def _split(stem: str) -> str | None:
-    """Return the split in a name such as `train-00000-of-00006`."""
-    shard = _SHARD.match(stem)
-    return SPLIT_NAMES.get((shard[1] if shard else stem).lower())
+def _split(file: Path) -> str | None:
+    """Return the split of `train-00000-of-00006.parquet`, or of `train/0000.parquet`."""
+    shard = _SHARD.match(file.stem)
+    named = (shard[1] if shard else file.stem, file.parent.name)
+    return next((split for name in named if (split := SPLIT_NAMES.get(name.lower()))), None)
+
+
+def _told(path: Path, shards: list[tuple[Path, str | None]], config: DataConfig) -> Iterator[str]:
+    """Say which parts the files were taken for, and that those of several folders are one set."""
+    parts = sorted({split for _, split in shards if split})
+    if parts and config.split != NO_COLUMN:
+        yield f"the names of files or folders say the splits: {listed(parts)}"
+    folders = {file.parent for file, _ in shards} - {path}
+    several = sorted(at.name for at in folders if at.name.lower() not in SPLIT_NAMES)
+    if len(several) > 1 and not (path / _DICT).is_file():
+        yield (
+            f"the files of {listed(several)} were read as one data set; each may be DATA by itself"
+        )
 
 
 READERS.add("hf", HuggingFaceReader())

@@ -153,7 +153,7 @@ class LabelGatherer:
         names: dict[str, Label] | None = None,
     ) -> Iterator[Clip]:
         """Find the sound of each row; `names` renames labels, `group` makes one of a row's name."""
-        split = None if self._config.split == NO_COLUMN else split
+        split = split if self._gather.keeps_split else None
         group = None if self._config.group == NO_COLUMN else group
         self._indices.append(sounds)
         found: dict[str, str | None] = {}

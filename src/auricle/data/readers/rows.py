@@ -121,6 +121,11 @@ class Gatherer:
         self.skipped: Counter[str] = Counter()
         self._config = config
 
+    @property
+    def keeps_split(self) -> bool:
+        """Whether the archive's own splits count: not where `data.split` is `none`."""
+        return self._config.split != NO_COLUMN
+
     def rows(self, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
         """Walk an archive's table as `(where, cells by column)`; `where` is for messages.
 
@@ -156,7 +161,7 @@ class Gatherer:
             labels=labels,
             onset_s=onset_s,
             offset_s=offset_s,
-            split=None if config.split == NO_COLUMN else split,
+            split=split if self.keeps_split else None,
             fold=None if config.fold == NO_COLUMN else fold,
             group=None if config.group == NO_COLUMN else group or None,
             extra=dict(extra or {}),
@@ -206,7 +211,7 @@ class Gatherer:
             "clips": len(manifest.clips) + self.skipped.total(),
             "classes": len(manifest.labels),
         }
-        if self._config.split != NO_COLUMN:
+        if self.keeps_split:
             for split, size in manifest.split_sizes().items():
                 found[f"{split} clips"] = size + self.skipped[split]
         return found
