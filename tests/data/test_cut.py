@@ -217,6 +217,25 @@ def test_labels_that_are_no_folder_need_the_flat_layout(night, tmp_path):
     assert result.manifest.clips[0].labels == ("Speech/male",)
 
 
+@pytest.mark.parametrize("label", ["manifest.csv", "犬" * 80])
+def test_labels_that_no_folder_beside_the_table_has_are_refused_at_once(night, tmp_path, label):
+    manifest = labelled(night, [(1.0, 2.0, "a"), (3.0, 4.0, label)])
+    with pytest.raises(DataError, match="--layout flat"):
+        cut(manifest, tmp_path / "out", CutOptions())
+    assert not (tmp_path / "out").exists()
+    assert cut(manifest, tmp_path / "out", CutOptions(layout="flat")).clips == 2
+
+
+def test_recordings_with_the_longest_names_are_cut(night, tmp_path):
+    paths = [night.with_name("犬" * 82 + end + ".flac") for end in "ab"]
+    for path in paths:
+        path.write_bytes(night.read_bytes())
+    rows = [clip for path in paths for clip in labelled(path).clips]
+    result = cut(Manifest.of(rows), tmp_path / "out", CutOptions())
+    assert result.rejected == ()
+    assert len({clip.path for clip in result.manifest.clips}) == 2 * len(EVENTS)
+
+
 @pytest.mark.parametrize("form", ["wav", "ogg", "flac"])
 def test_forms_and_rates(night, tmp_path, form):
     options = CutOptions(form=form, sample_rate=16000, bits=24, length_s=4.0)
@@ -282,6 +301,15 @@ def test_clips_of_other_options_never_mix(night, tmp_path):
         cut(labelled(night), tmp_path / "other", CutOptions())
     with pytest.raises(DataError, match="is a file"):
         cut(labelled(night), tmp_path / "other" / "thesis.txt", CutOptions())
+
+
+def test_clips_of_other_labels_never_mix(night, tmp_path):
+    cut(labelled(night), tmp_path / "out", CutOptions())
+    assert cut(labelled(night), tmp_path / "out", CutOptions()).there == len(EVENTS)
+    more = cut(labelled(night, [*EVENTS, (10.0, 11.0, "dog")]), tmp_path / "out", CutOptions())
+    assert (more.there, more.clips) == (len(EVENTS), len(EVENTS) + 1)
+    with pytest.raises(DataError, match="no longer there: name another folder"):
+        cut(labelled(night, EVENTS[1:]), tmp_path / "out", CutOptions())
 
 
 def test_bad_recordings_are_left_out_and_told(night, tmp_path):

@@ -131,8 +131,17 @@ def test_a_full_disk_leaves_nothing_and_is_told(fake_sound, microphone, tmp_path
     assert list((tmp_path / "a").iterdir()) == []
 
 
-@pytest.mark.parametrize("label", ["", " ", "../up", "a/b", "a\\b", ".hidden", "tab\there", " dog"])
+@pytest.mark.parametrize(
+    "label", ["", " ", "y" * 300, "../up", "a/b", "a\\b", ".hidden", "tab\there", " dog"]
+)
 def test_labels_that_are_no_folder_are_refused(microphone, tmp_path, label):
-    with pytest.raises(DataError, match="cannot be the name of a folder"):
+    with pytest.raises(DataError, match=r"the name of a folder"):
         record_take(microphone, tmp_path / "in", label, length_s=1)
+    assert not (tmp_path / "in").exists()
+
+
+@pytest.mark.parametrize("length_s", [1e-9, 140_000.0])
+def test_lengths_that_are_no_clip_are_refused(microphone, tmp_path, length_s):
+    with pytest.raises(DataError, match=r"at least one sample, and at most \d+ s"):
+        record_take(microphone, tmp_path / "in", "a", length_s=length_s)
     assert not (tmp_path / "in").exists()

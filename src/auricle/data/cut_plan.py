@@ -24,6 +24,9 @@ from auricle.data.manifest import Manifest
 Layout = Literal["auto", "folders", "flat"]
 Ends = Literal["shift", "drop", "keep"]
 
+MOST_STEM_BYTES = 150
+"""Of the name of a recording in those of its clips, which file systems allow 255 bytes."""
+
 
 @dataclass(frozen=True)
 class CutOptions:
@@ -166,8 +169,9 @@ def _name_all(recordings: Sequence[Recording]) -> None:
 
 def _fit_for_file(name: str) -> str:
     """Return a name without its suffix and without what file systems or tables stumble over."""
-    stem = os.path.splitext(name)[0]
-    return re.sub(r"[^\w.+@-]+", "_", stem).strip("._") or "recording"
+    stem = re.sub(r"[^\w.+@-]+", "_", os.path.splitext(name)[0])
+    short = stem.encode(errors="replace")[:MOST_STEM_BYTES].decode(errors="ignore")
+    return short.strip("._") or "recording"
 
 
 def plan_recording(

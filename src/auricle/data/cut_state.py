@@ -1,7 +1,8 @@
 """Whose folder it is: clips of one set of options never lie among those of another."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,19 @@ from auricle.core.writing import remove_leftovers, write_json
 STATE = ".auricle-cut.json"
 
 
-def claim_folder(folder: Path, options: Mapping[str, Any]) -> None:
-    """Make `folder` ready for clips cut with `options`, or for the rest of them.
+def claim_folder(folder: Path, options: Mapping[str, Any], clips: Collection[Path]) -> None:
+    """Make `folder` ready for the `clips` cut with `options`, or for the rest of them.
 
-    Raises `DataError` where it holds clips of other options, naming one, or anything else; and
-    `WriteError`.
+    Raises `DataError` where it holds clips of other options, naming one, clips that are not among
+    these, since their labels or recordings changed, or anything else; and `WriteError`.
     """
     state = folder / STATE
     if state.is_file() and any(entry.name != STATE for entry in folder.iterdir()):
         _compare(state, json.loads(json.dumps(dict(options))))
-        for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir())):
+        places = [folder, *(entry for entry in folder.iterdir() if entry.is_dir())]
+        for place in places:
             remove_leftovers(place)
+        _require_known(places, {os.fspath(clip) for clip in clips})
         return
     if folder.is_file():
         raise DataError(f"{folder} is a file, where a folder for the clips is needed")
@@ -30,6 +33,19 @@ def claim_folder(folder: Path, options: Mapping[str, Any]) -> None:
             f"{folder} holds something that was not cut here: name a folder that is empty or new"
         )
     write_json(state, dict(options))
+
+
+def _require_known(places: Collection[Path], clips: Collection[str]) -> None:
+    """Refuse clips that are there and would be in no table."""
+    suffixes = {os.path.splitext(clip)[1] for clip in clips}
+    for place in places:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if os.path.splitext(entry.name)[1] in suffixes and entry.path not in clips:
+                    raise DataError(
+                        f"{entry.path} was cut by labels or of a recording that are no longer "
+                        "there: name another folder, or delete that one"
+                    )
 
 
 def _compare(state: Path, options: Mapping[str, Any]) -> None:

@@ -108,7 +108,7 @@ def cut(
         raise DataError(_nothing(rejected, options))
     source = os.path.commonpath([os.path.dirname(os.path.abspath(one.path)) for one in recordings])
     also = {"channel": config.channel, "layout": layout, "source": source}
-    claim_folder(folder, asdict(options) | also)
+    claim_folder(folder, asdict(options) | also, [path for job in jobs for path in job.files])
     with (reporter or Silent()).progress("cutting clips", count) as progress:
         done = _run_all(jobs, options, config, workers, progress)
     problems = [one.problem for one in done if one.problem is not None]
@@ -235,7 +235,7 @@ def _job(planned: _Planned, folder: Path, layout: Layout, options: CutOptions) -
     taken: set[Path] = set()
     files: list[Path] = []
     for one in cuts:
-        place = folder if layout == "flat" else class_folder(folder, one.labels[0])
+        place = folder if layout == "flat" else _class_folder(folder, one.labels[0])
         stem = f"{recording.name}_{one.start / rate:010.3f}-{one.end / rate:010.3f}"
         path, twin = place / f"{stem}.{options.form}", 1
         while path in taken:  # two clips within a millisecond
@@ -244,6 +244,15 @@ def _job(planned: _Planned, folder: Path, layout: Layout, options: CutOptions) -
         taken.add(path)
         files.append(path)
     return _Job(recording, rate, cuts, files)
+
+
+def _class_folder(folder: Path, label: Label) -> Path:
+    try:
+        if label == MANIFEST:
+            raise DataError(f"the label '{label}' cannot be the name of a folder beside the table")
+        return class_folder(folder, label)
+    except DataError as error:
+        raise DataError(f"{error}. The layout flat takes any label (--layout flat)") from None
 
 
 def _run_all(

@@ -6,6 +6,7 @@ recorders never write the same file.
 """
 
 import math
+import os
 import secrets
 import time
 import wave
@@ -29,6 +30,9 @@ QUIET_DB = -40.0
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 1e-3
 """Share of samples at full scale from which a clip counts as clipped."""
+
+MOST_LABEL_BYTES = 150
+"""Of a label that names a folder and files, which file systems allow 255 bytes."""
 
 _MOST_BYTES = (1 << 32) - (1 << 20)  # what the header of a WAV file can count
 
@@ -75,6 +79,11 @@ def class_folder(folder: Path, label: Label) -> Path:
             f"the label {label!r} cannot be the name of a folder: use letters, figures and signs "
             "other than / and \\, without a dot or blanks at its start"
         )
+    if len(os.fsencode(label)) > MOST_LABEL_BYTES:
+        raise DataError(
+            f"the label '{label[:20]}...' is too long for the name of a folder: at most "
+            f"{MOST_LABEL_BYTES} bytes are"
+        )
     return folder / label
 
 
@@ -91,11 +100,19 @@ def record_take(
     """Record one clip of a class: `length_s` seconds, exactly, or until `stop` says so.
 
     The microphone must be open. The clip is a WAV file of `bits` bits in `folder/label`, whole or
-    absent. Raises `DataError` for a label that can be no folder, `MicrophoneError`, `WriteError`.
+    absent; where nothing stops it, it ends when the file is full. Raises `DataError` for a label
+    that can be no folder and a length that is no clip, `MicrophoneError`, `WriteError`.
     """
     target = class_folder(folder, label) / _new_name(label)
-    wanted = None if length_s is None else seconds_to_samples(length_s, microphone.sample_rate)
     most = _MOST_BYTES // (microphone.channels * bits // 8)
+    wanted = most
+    if length_s is not None:
+        wanted = seconds_to_samples(length_s, microphone.sample_rate)
+        if not 1 <= wanted <= most:
+            raise DataError(
+                f"a clip has at least one sample, and at most {most / microphone.sample_rate:.0f} "
+                f"s, which fill a WAV file; got {length_s:g} s"
+            )
     meter = _Meter()
     lost_before = microphone.overflows
     with replacing(target) as temporary, temporary.open("wb") as raw, wave.open(raw, "wb") as file:
@@ -103,7 +120,7 @@ def record_take(
         file.setsampwidth(bits // 8)
         file.setframerate(microphone.sample_rate)
         for block in microphone.blocks():
-            left = (most if wanted is None else min(wanted, most)) - meter.frames
+            left = wanted - meter.frames
             block = block[:, :left]
             meter.add(block)
             file.writeframesraw(to_pcm(block, bits))
