@@ -212,6 +212,18 @@ def test_recorders_in_many_places_give_the_same_names(touch, read):
     assert found == {("a", "050000.WAV"): ("owl",), ("b", "050000.WAV"): ("fox",)}
 
 
+def test_raven_tables_are_known_by_their_columns_at_any_depth(touch, read):
+    root = touch("2024/05/site/a.wav")
+    table = root / "2024" / "05" / "site" / "a.txt"
+    table.write_text("Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n1\t1\t2\towl\n")
+    assert [clip.labels for clip in read(root).clips] == [("owl",)]
+    assert [clip.labels for clip in read(table).clips] == [("owl",)]
+
+
+def test_an_empty_text_beside_a_sound_does_not_hide_class_folders(touch, read):
+    assert read(touch("cat/1.wav", "dog/1.wav", "cat/1.txt")).labels == ("cat", "dog")
+
+
 def test_the_folder_of_a_label_file_tells_sounds_of_one_name_apart(touch):
     root = touch("1.wav", "audio/a/1.wav", "audio/b/1.wav", "other/c/1.wav", "other/c/1.mp3")
     index = SoundIndex(root)

@@ -203,6 +203,38 @@ def test_raven_takes_the_spectrogram_of_a_selection_in_two_views(tmp_path: Path)
     assert row.extra == {LOW_HZ: "2878.2", HIGH_HZ: "4049.0"}
 
 
+def test_raven_keeps_a_selection_that_only_the_waveform_shows(tmp_path: Path):
+    path = write(
+        tmp_path / "dawn.selections.txt",
+        f"{RAVEN}\tSpecies\n"
+        "1\tSpectrogram 1\t1\t1\t2\t0\t9\towl\n2\tWaveform 1\t1\t3\t4\t0\t9\tfox\n",
+    )
+    assert [row.labels for row in read_labels(path)] == [("owl",), ("fox",)]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.wav.Table.2.selections.txt", "a.wav.selections.txt", "a.wav.txt"]
+)
+def test_raven_tables_are_named_after_their_recording(tmp_path: Path, name: str):
+    path = write(tmp_path / name, f"{RAVEN}\tSpecies\n1\tSpectrogram 1\t1\t1\t2\t0\t9\towl\n")
+    assert next(read_labels(path)).path == "a.wav"
+
+
+def test_raven_tables_of_birdnet_name_the_path_of_the_recording(tmp_path: Path):
+    """The columns of BirdNET-Analyzer, which writes no Begin File."""
+    columns = "Common Name\tSpecies Code\tConfidence\tBegin Path\tFile Offset (s)"
+    cells = "1\tSpectrogram 1\t1\t3.0\t6.0\t0\t15000\tTawny Owl\ttawowl1\t0.8"
+    path = write(
+        tmp_path / "a.BirdNET.selection.table.txt",
+        f"{RAVEN}\t{columns}\n{cells}\tD:\\site\\b.wav\t3.0\n{cells}\t\t3.0\n",
+    )
+    rows = list(read_labels(path))
+    assert [(row.path, row.labels) for row in rows] == [
+        ("b.wav", ("Tawny Owl",)),
+        ("a", ("Tawny Owl",)),
+    ]
+
+
 def test_raven_counts_from_the_file_in_a_sequence_of_files(tmp_path: Path):
     path = write(
         tmp_path / "night.selections.txt",

@@ -8,7 +8,7 @@ READERS.add(
     "raven",
     RecordingsReader(
         "raven",
-        About("recordings with Raven selection tables (.selections.txt), a row per event"),
-        (".selections.txt",),
+        About("recordings with Raven selection tables (.txt), a row per event"),
+        (".txt",),
     ),
 )

@@ -7,6 +7,7 @@ of silence.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,8 +22,8 @@ from auricle.data.readers.rows import audio_base, refuse_columns
 from auricle.data.wording import plural
 from auricle.events import FORMATS, read_labels
 
-_PEEKED = 1000
-"""Entries of a folder that are looked at to tell what it is."""
+_PEEKED, _PEEKED_IN_ALL = 1000, 20_000
+"""Entries of a folder, and of all below it, that are looked at to tell what it is."""
 
 
 class RecordingsReader:
@@ -41,12 +42,12 @@ class RecordingsReader:
         self._sound_beside = sound_beside
 
     def claims(self, path: Path, config: DataConfig) -> bool:
-        """Say whether a label file is at `path`, or in a folder directly below it."""
+        """Say whether a label file is at `path`, or among the first entries below it."""
         if config.table is not None:
             return False
         if path.is_file():
             return self._is_one(path)
-        return any(self._is_one(file) for file in _peek(path))
+        return any(self._is_one(file) for file in islice(_peek(path), _PEEKED_IN_ALL))
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read every label file below the folder."""
@@ -64,30 +65,32 @@ class RecordingsReader:
     def _is_one(self, path: Path) -> bool:
         if not path.name.casefold().endswith(self._endings):
             return False
-        try:
-            if not FORMATS[self._form].claims(path):
-                return False
-        except DataError:
-            return False
         recording = path.with_suffix("")
-        return not self._sound_beside or any(
+        if self._sound_beside and not any(
             recording.with_name(recording.name + suffix).is_file()
             for suffix in ("", *AUDIO_SUFFIXES)
-        )
+        ):
+            return False
+        try:  # an empty file may be anything
+            return path.stat().st_size > 0 and FORMATS[self._form].claims(path)
+        except (DataError, OSError):
+            return False
 
 
 def _peek(folder: Path) -> Iterator[Path]:
-    """Walk some of the entries of a folder and of the folders directly below it."""
-    here = _some_entries(folder)
-    below = [path for path, is_folder in here if is_folder]
-    for entries in (here, *map(_some_entries, below)):
-        yield from (path for path, is_folder in entries if not is_folder)
+    """Walk some of what is below a folder, the nearest first; links are not followed."""
+    folders = deque([folder])
+    while folders:
+        for path, is_folder in _some_entries(folders.popleft()):
+            yield path
+            if is_folder:
+                folders.append(path)
 
 
 def _some_entries(folder: Path) -> list[tuple[Path, bool]]:
     try:
         with os.scandir(folder) as entries:
             some = islice(entries, _PEEKED)
-            return sorted((Path(entry.path), entry.is_dir()) for entry in some)
+            return sorted((Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in some)
     except OSError:
         return []  # the reader that reads the folder says why it cannot be read

@@ -8,9 +8,11 @@ measurements and annotations that the user named. What was learnt of tables in u
 - Begin File names the recording. Where several recordings were opened as one sequence, begin and
   end count from the first; File Offset (s) is the begin within its own file.
 - Cells are not quoted.
+- BirdNET-Analyzer writes Begin Path and no Begin File.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -31,7 +33,7 @@ from auricle.events.formats.base import (
 
 SELECTION, VIEW, CHANNEL = "Selection", "View", "Channel"
 BEGIN, END = "Begin Time (s)", "End Time (s)"
-FILE, FILE_OFFSET = "Begin File", "File Offset (s)"
+FILE, PATH, FILE_OFFSET = "Begin File", "Begin Path", "File Offset (s)"
 ANNOTATION = "Annotation"
 FIRST_CHANNEL = "1"
 
@@ -40,8 +42,11 @@ _LABELS = (
     "Call Type", "Call", "Type", "Common Name", "Species Code",
 )  # fmt: skip
 _NO_LABELS = {SELECTION, VIEW, CHANNEL, BEGIN, END, LOW_HZ, HIGH_HZ, FILE, FILE_OFFSET}
-_FILES = {"Begin Path", "End File", "End Path"}
-_ENDINGS = (".table.1.selections.txt", ".selections.txt", ".txt")
+_FILES = {PATH, "End File", "End Path"}
+# REC.Table.1.selections.txt is Raven's, REC.BirdNET.selection.table.txt BirdNET-Analyzer's.
+_NAME = re.compile(
+    r"(.+?)((\.table\.\d+)?\.selections|(\.birdnet)?\.selection\.table)?\.txt", re.IGNORECASE
+)
 _TIME_DECIMALS = 9
 
 
@@ -61,9 +66,8 @@ class RavenTable(RecordingFormat):
 
     def recording_of(self, name: str) -> str | None:
         """Return the recording's name without its suffix, as Raven names tables."""
-        lower = name.casefold()
-        ending = next((ending for ending in _ENDINGS if lower.endswith(ending)), None)
-        return None if ending is None else name[: -len(ending)] or None
+        match = _NAME.fullmatch(name)
+        return None if match is None else match[1]
 
     def file_name(self, recording: str, *, whole: bool) -> str:
         """Return `REC.Table.1.selections.txt`, as Raven itself does."""
@@ -87,13 +91,16 @@ class RavenTable(RecordingFormat):
         label = how.label_column or _label_column(path, header)
         if label not in header:
             raise DataError(f"{path} has no column '{label}'; it has {', '.join(header)}")
-        sound_views = any(row.get(VIEW, "").startswith("Spectrogram") for _, row in rows)
+        drawn = {
+            row.get(SELECTION) for _, row in rows if row.get(VIEW, "").startswith("Spectrogram")
+        }
         ours = {SELECTION, VIEW, BEGIN, END, FILE, FILE_OFFSET, label}
         for line, row in rows:
-            if sound_views and row.get(VIEW, "").startswith("Waveform"):
+            if row.get(VIEW, "").startswith("Waveform") and row.get(SELECTION) in drawn:
                 continue  # the same selection, in the other view
             where = f"{path.name} line {line}"
-            name = _in_folder_of(recording, row.get(FILE, ""))
+            file = row.get(FILE) or row.get(PATH, "").replace("\\", "/").rpartition("/")[2]
+            name = _in_folder_of(recording, file)
             if not row.get(label):
                 how.faults.reject(where, f"the label (column '{label}') is empty")
                 continue
