@@ -12,6 +12,7 @@ from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Silent
 from auricle.core.types import Clip
 from auricle.data import apply_splits, read_dataset
+from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
 from auricle.training.clips import ClipStore, require_mostly_good
 from auricle.training.config import RunConfig
@@ -105,9 +106,24 @@ def test_a_cached_clip_is_the_clip_that_is_read_when_needed(tone_folder):
         np.testing.assert_array_equal(cached.whole(index).samples, reading.whole(index).samples)
 
 
+def test_a_clip_that_ends_past_its_file_is_as_long_as_the_file(tone):
+    path = str(tone("tone.wav", seconds=1.0, sample_rate=RATE))
+    clips = [Clip(path, ("a",), 0.25, 99.0), Clip(path, ("a",), 0.5, 0.75), Clip(path, ("a",), 2, 3)]
+    heard = []
+    for cache_mb in (0, 100):
+        store = ClipStore(clips, RATE, DataConfig(cache_mb=cache_mb))
+        (bad,) = store.prepare(Silent(), shared=False)
+        assert "no sound at offset_s=2" in bad.reason
+        assert [store.length(index) for index in range(len(store))] == [6000, 2000]
+        crops = TrainingClips(store, 1000, seed=0)
+        heard.append([crops[(epoch, 0)][1] for epoch in range(5)])
+    np.testing.assert_array_equal(*heard)
+
+
 def test_clips_are_read_ahead_in_order_and_a_bad_one_holds_nobody_up(tone_folder, tmp_path):
     store = make_store(tone_folder, DataConfig(cache_mb=0))
-    store.clips[3] = Clip(str(tmp_path / "gone.wav"), ("high",))
+    gone = Clip(str(tmp_path / "gone.wav"), ("high",))
+    store.clips = Clips.of([*store.clips[:3], gone, *store.clips[4:]])
     seen = list(store.whole_clips())
     assert [clip for clip, _ in seen] == store.clips
     assert [i for i, (_, sound) in enumerate(seen) if isinstance(sound, AudioError)] == [3]

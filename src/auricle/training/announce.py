@@ -1,6 +1,5 @@
 """What a run says: what was given, what will be trained, what came out."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,15 +20,10 @@ def announce_start(
     reporter.say(f"config: {folder / 'config.yaml'}")
     for note in manifest.notes:
         reporter.say(f"data: {note}")
-    counts = {
-        split: Counter(
-            label for clip in manifest.clips if clip.split == split for label in clip.labels
-        )
-        for split in SPLITS
-    }
-    used = [split for split in SPLITS if counts[split]]
-    rows = [[label, *(counts[split][label] for split in used)] for label in manifest.labels]
-    clips = [sum(clip.split == split for clip in manifest.clips) for split in used]
+    counts, sizes = manifest.counts(), manifest.split_sizes()
+    used = [split for split in SPLITS if any(of_split.get(split) for of_split in counts.values())]
+    rows = [[label, *(counts[label].get(split, 0) for split in used)] for label in manifest.labels]
+    clips = [sizes[split] for split in used]
     reporter.table("clips per class", ["class", *used], [*rows, ["all", *clips]])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from auricle import audio
@@ -13,6 +14,7 @@ from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Reporter
 from auricle.core.types import Clip, FloatArray, Waveform
 from auricle.core.units import seconds_to_samples
+from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
 from auricle.runtime.readahead import read_ahead
 
@@ -40,7 +42,7 @@ class ClipStore:
     """
 
     def __init__(self, clips: Sequence[Clip], sample_rate: int, data: DataConfig) -> None:
-        self.clips = list(clips)
+        self.clips = Clips.of(clips)  # columns: there may be millions
         self.sample_rate = sample_rate
         self.data = data
         self._lengths: list[int] = []
@@ -221,7 +223,7 @@ class ClipStore:
             return error
 
     def _keep(self, indices: list[int]) -> None:
-        self.clips = [self.clips[index] for index in indices]
+        self.clips = self.clips.select(np.array(indices, np.int64))
 
 
 def _in_threads(

@@ -3,6 +3,7 @@
 import difflib
 import os
 import shutil
+from operator import eq
 from pathlib import Path
 
 from auricle.core.config import read_yaml, to_yaml
@@ -125,7 +126,10 @@ def _require_same(folder: Path, config: RunConfig, manifest: Manifest) -> None:
     if not (folder / "manifest.csv").is_file():  # killed between the two files
         return
     saved = read_manifest(folder / "manifest.csv")
-    if [_identity(clip) for clip in saved.clips] != [_identity(clip) for clip in manifest.clips]:
+    same = len(saved.clips) == len(manifest.clips) and all(
+        map(eq, map(_identity, saved.clips), map(_identity, manifest.clips))
+    )
+    if not same:
         raise DataError(
             f"--resume: the data set is not the one that {folder} was started with "
             f"({len(saved.clips)} clips then, {len(manifest.clips)} now, or other labels, splits "

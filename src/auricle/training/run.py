@@ -189,7 +189,7 @@ def _prepare_stores(
     total = len(bad)
     left_mb = config.data.cache_mb / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     for split in SPLITS if accelerator.is_main_process else ("train",):
-        clips = [clip for clip in manifest.clips if clip.split == split]
+        clips = manifest.of_split(split).clips
         if not clips:
             continue
         total += len(clips)
