@@ -106,9 +106,13 @@ def test_a_cached_clip_is_the_clip_that_is_read_when_needed(tone_folder):
         np.testing.assert_array_equal(cached.whole(index).samples, reading.whole(index).samples)
 
 
-def test_a_clip_that_ends_past_its_file_is_as_long_as_the_file(tone):
-    path = str(tone("tone.wav", seconds=1.0, sample_rate=RATE))
-    clips = [Clip(path, ("a",), 0.25, 99.0), Clip(path, ("a",), 0.5, 0.75), Clip(path, ("a",), 2, 3)]
+def test_a_clip_that_ends_past_its_file_is_as_long_as_the_file(tone, tmp_path):
+    path = str(tone(tmp_path / "tone.wav", seconds=1.0, sample_rate=RATE))
+    clips = [
+        Clip(path, ("a",), 0.25, 99.0),
+        Clip(path, ("a",), 0.5, 0.75),
+        Clip(path, ("a",), 2, 3),
+    ]
     heard = []
     for cache_mb in (0, 100):
         store = ClipStore(clips, RATE, DataConfig(cache_mb=cache_mb))

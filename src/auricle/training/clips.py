@@ -152,8 +152,9 @@ class ClipStore:
 
     def _measure_one(self, clip: Clip) -> int | AudioError:
         try:
-            end_s = clip.offset_s or audio.probe(clip.path).duration_s
-            if end_s is None:  # a stream that does not state its length
+            ends_s = (clip.offset_s, audio.probe(clip.path).duration_s)
+            end_s = min((end_s for end_s in ends_s if end_s is not None), default=0.0)
+            if end_s <= clip.onset_s:  # a stream that does not state its length, or an error
                 return len(self._read(clip).samples)
             return max(1, seconds_to_samples(end_s - clip.onset_s, self.sample_rate))
         except AudioError as error:
