@@ -125,6 +125,16 @@ def test_sounds_left_out_end_with_status_1(cli, tone_folder, tmp_path):
     assert outcome.status == 2
 
 
+def test_rows_without_a_file_end_with_status_1(cli, refused, table, tmp_path):
+    table.write_text(table.read_text() + "gone.wav,low,train,a\n")
+    outcome = cli("data", "mix", table, tmp_path / "out", *FEW)
+    assert outcome.status == 1
+    assert "gone.wav" in outcome.err
+    assert cli("data", "mix", table, tmp_path / "two", *FEW, "--allow-skips").status == 0
+    assert "gone.wav" in refused("data", "mix", table, tmp_path / "three", *FEW, "--strict")
+    assert not (tmp_path / "three").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

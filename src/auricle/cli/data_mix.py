@@ -162,6 +162,9 @@ def mix(
     check_folder(output)
     reporter = start_reporter(quiet)
     manifest = _read(events, data, split, reporter)
+    gone = (*manifest.missing, *manifest.rejected)
+    if gone and strict:
+        raise DataError(f"--strict: {len(gone)} rows cannot be used, the first: {gone[0]}")
     sources, grounds = _sources(manifest, background, background_labels, split, reporter)
     mixer = Mixer(sources, grounds, config)
     with reporter.progress("mixing", count) as progress:
@@ -169,7 +172,7 @@ def mix(
             output, mixer, count, suffix=format, workers=workers, resume=resume, force=force,
             strict=strict, progress=progress.advance,
         )  # fmt: skip
-    return _show(report, output, reporter, allow_skips=allow_skips)
+    return skip_status(len(gone) + _show(report, output, reporter), allow_skips)
 
 
 def _require_some(option: str, number: int) -> None:
@@ -255,8 +258,8 @@ def _names(text: str | None, labels: Sequence[str]) -> set[str]:
     return names
 
 
-def _show(report: "MixReport", output: Path, reporter: Reporter, *, allow_skips: bool) -> int:
-    """Print what was made; return the exit status."""
+def _show(report: "MixReport", output: Path, reporter: Reporter) -> int:
+    """Print what was made; return how many sounds were left out."""
     rows = [
         (label, events, round(report.seconds[label], 1))
         for label, events in sorted(report.events.items())
@@ -273,4 +276,4 @@ def _show(report: "MixReport", output: Path, reporter: Reporter, *, allow_skips:
         f"{report.soundscapes} soundscapes, {sum(report.events.values())} events: "
         f"{output / 'labels.tsv'}"
     )
-    return skip_status(len(report.bad), allow_skips)
+    return len(report.bad)

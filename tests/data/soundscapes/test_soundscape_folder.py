@@ -142,6 +142,24 @@ def test_a_finished_mix_grows_and_shrinks(
     assert len(list((folder / "audio").iterdir())) == 3
 
 
+def test_a_mix_that_lost_a_sound_or_its_records_is_told_or_mended(
+    events: list[Source], tmp_path: Path
+) -> None:
+    mixer, folder = Mixer(events, [], config()), tmp_path / "out"
+    mix_folder(folder, mixer, 3)
+    whole = content(folder)
+    (folder / "audio" / "soundscape_000001.flac").unlink()
+    mix_folder(folder, mixer, 3, resume=True)
+    assert content(folder) == whole
+    records = folder / "soundscapes.jsonl"
+    for damage in (b"{", b"\xff\xfe\n", b'{"name": "x"}\n'):
+        records.write_bytes(whole["soundscapes.jsonl"] + damage)
+        with pytest.raises(ConfigError, match=r"soundscapes\.jsonl is damaged.*--force"):
+            mix_folder(folder, mixer, 3, resume=True)
+    mix_folder(folder, mixer, 3, force=True)
+    assert content(folder) == whole
+
+
 def test_a_folder_of_other_files_is_left_alone(events: list[Source], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

@@ -146,9 +146,16 @@ def _restore(job: _Job, count: int) -> None:
     """Make parts again of the records of a finished mix; drop the sounds beyond `count`."""
     records = job.folder / RECORDS
     if records.exists():
-        with records.open(encoding="utf-8") as file:
-            for line in file:
-                job.write_part(Soundscape.from_json(line), {}, 0)
+        try:
+            with records.open(encoding="utf-8") as file:
+                for line in file:
+                    record = Soundscape.from_json(line)
+                    if job.sound(record.name).exists():
+                        job.write_part(record, {}, 0)
+        except (ValueError, ConfigError) as error:
+            raise ConfigError(
+                f"{records} is damaged ({error}): --force makes the mix anew"
+            ) from None
     for part in (job.folder / _PARTS).glob("*.json"):
         if int(part.stem) >= count:
             record, _, _ = job.read_part(int(part.stem))

@@ -80,7 +80,7 @@ class Soundscape(Config):
 
     @classmethod
     def from_json(cls, text: str) -> "Soundscape":
-        """Read what `to_json` wrote. Raises `ConfigError`."""
+        """Read what `to_json` wrote. Raises `ConfigError`, and `ValueError` where it is no JSON."""
         return validate(cls, json.loads(text))
 
     def labels(self, suffix: str = "") -> list[Clip]:
