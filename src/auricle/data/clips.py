@@ -232,11 +232,24 @@ class ClipsBuilder:
 
     def __init__(self) -> None:
         self.rows = 0
+        self._waiting: list[Clip] = []
         self._paths = ColumnBuilder(numbered=False)
         self._labels = LabelBuilder()
         self._onsets_s, self._offsets_s = bytearray(), bytearray()
         self._ours = [ColumnBuilder() for _ in range(3)]
         self._extra: dict[str, ColumnBuilder] = {}
+
+    def append(self, clip: Clip) -> None:
+        """Append one clip."""
+        self._waiting.append(clip)
+        self.rows += 1
+        if len(self._waiting) == ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self.rows -= len(waiting)
+        self.add_clips(waiting)
 
     def add_clips(self, clips: Iterable[Clip]) -> None:
         """Append clips, which may come one by one."""
@@ -276,6 +289,7 @@ class ClipsBuilder:
 
     def finish(self) -> Clips:
         """Return the clips. The builder is spent."""
+        self._flush()
         splits, folds, groups = (builder.finish() for builder in self._ours)
         return Clips(
             paths=self._paths.finish(),

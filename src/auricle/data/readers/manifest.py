@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from auricle.data.manifest_files import MANIFEST_SUFFIXES, is_manifest, read_man
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.folder import SPLIT_NAMES, entries
-from auricle.data.splits import place_numbers
+from auricle.data.repeats import without_repeats
 from auricle.data.texts import ROWS_AT_ONCE, Column, no_texts, numbered
 from auricle.data.wording import case_twins, listed, plural
 
@@ -66,13 +66,15 @@ class ManifestReader:
         kept, rejected = _usable(clips, file)
         clips = clips.select(kept)
         here, missing = _existing(clips.paths)
-        clips = _without_repeats(clips.select(here), notes)
+        clips, repeated = without_repeats(clips.select(here))
         if not len(clips):
             raise _nothing(file, missing, rejected)
         if missing:
             notes.append(f"{plural(len(missing), 'file')} missing: {listed(missing)}")
         if rejected:
             notes.append(f"{plural(len(rejected), 'row')} left out: {listed(rejected)}")
+        if repeated:
+            notes.append(f"{plural(repeated, 'row')} repeated another and left out")
         manifest = Manifest.of(
             clips,
             multi_label=True if config.label_separator is not None else None,
@@ -226,26 +228,6 @@ def _existing(paths: Column) -> tuple[Mask, tuple[str, ...]]:
 
 def _exists(path: str) -> bool:
     return os.path.isfile(path) or split_member(path) is not None
-
-
-def _without_repeats(clips: Clips, notes: list[str]) -> Clips:
-    """Leave out rows that say what another one said."""
-    places, first = place_numbers(clips)
-    again = np.bincount(places, minlength=len(first))[places] > 1 if len(first) else places > 0
-    at = np.flatnonzero(again)
-    if not len(at):
-        return clips
-    seen: set[tuple[Any, ...]] = set()
-    keep = np.ones(len(clips), np.bool_)
-    for row, place, clip in zip(at, places[at].tolist(), clips.select(at), strict=True):
-        key = (place, frozenset(clip.labels), clip.split, clip.fold, clip.group)
-        keep[row] = key not in seen
-        seen.add(key)
-    if keep.all():
-        return clips
-    repeated = int(np.count_nonzero(~keep))
-    notes.append(f"{plural(repeated, 'row')} repeated another and left out")
-    return clips.select(keep)
 
 
 def _nothing(file: Path, missing: tuple[str, ...], rejected: list[str]) -> DataError:

@@ -16,20 +16,22 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.core.errors import DataError, SoundsMissing, nearest
 from auricle.core.types import Clip
+from auricle.data.clips import Clips, ClipsBuilder
 from auricle.data.config import DataConfig
-from auricle.data.manifest import COLUMNS, Manifest, sorted_labels
+from auricle.data.manifest import COLUMNS, Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.columns import Columns, find_columns
 from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
 from auricle.data.readers.rows import audio_base, locate
+from auricle.data.repeats import contradictions, merged, without_repeats
 from auricle.data.tables import TABLE_SUFFIXES, Table, open_table
-from auricle.data.wording import case_twins, listed, plural
+from auricle.data.wording import SHOWN, case_twins, listed, plural
 
 # Beside the table's own folder: what published data sets and competitions use.
 _SOUND_FOLDERS = ("", "audio_files", "audio", "train_audio", "audio_train", "train")
@@ -181,7 +183,7 @@ class _Build:
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
-        self.clips: dict[tuple[object, ...], Clip] = {}
+        self.clips = ClipsBuilder()  # columns: a table may have millions of rows
         self.missing: list[str] = []
         self.rejected: list[str] = []
         self.repeated = 0
@@ -203,7 +205,7 @@ class _Build:
                 continue
             clip = self._clip(cells, source, where, base)
             if clip is not None:
-                self._keep(clip)
+                self.clips.append(clip)
         if not rows:
             raise DataError(f"table {table.path} has columns but no rows")
 
@@ -264,38 +266,27 @@ class _Build:
             self.strange_splits[said] = self.strange_splits.get(said, 0) + 1
         return split
 
-    def _keep(self, clip: Clip) -> None:
-        """Add a clip. A row that repeats one adds its labels where several may be, else nothing."""
-        several = self.config.label_separator is not None
-        key: tuple[object, ...] = (clip.path, clip.onset_s, clip.offset_s)
-        key += (clip.split, clip.fold, clip.group) + (() if several else clip.labels)
-        old = self.clips.get(key)
-        if old is None:
-            self.clips[key] = clip
-            return
-        labels = tuple(dict.fromkeys(old.labels + clip.labels))
-        self.repeated += labels == old.labels
-        self.clips[key] = replace(old, labels=labels)
-
     def manifest(self, sources: list[_Source], notes: list[str]) -> Manifest:
         """Return what was read. Raises `DataError` where that is nothing."""
-        clips = tuple(self.clips.values())
+        clips = self.clips.finish()
         self._refuse_strange_splits(sources)
-        if not clips:
+        if not len(clips):
             raise self._nothing(sources)
-        labels = sorted_labels(clips)
+        several = self.config.label_separator is not None
+        clips, self.repeated = merged(clips) if several else without_repeats(clips)
+        labels = clips.labels.present()
         notes += [*self._remarks(clips), *case_twins(labels)]
         return Manifest(
             clips=clips,
             labels=labels,
-            multi_label=self.config.label_separator is not None,
+            multi_label=several,
             notes=tuple(dict.fromkeys(notes)),
             group_declared=any(source.columns.group is not None for source in sources),
             missing=tuple(self.missing),
             rejected=tuple(self.rejected),
         )
 
-    def _remarks(self, clips: tuple[Clip, ...]) -> Iterator[str]:
+    def _remarks(self, clips: Clips) -> Iterator[str]:
         if self.missing:
             yield f"{plural(len(self.missing), 'file')} missing: {listed(self.missing)}"
         if self.rejected:
@@ -303,17 +294,13 @@ class _Build:
         if self.repeated:
             yield f"{plural(self.repeated, 'row')} repeated another and left out"
         if self.config.label_separator is None:
-            first: dict[tuple[str, float, float | None], Clip] = {}
-            twice = [
-                f"{clip.path} ({old.labels[0]}, {clip.labels[0]})"
-                for clip in clips
-                if (old := first.setdefault((clip.path, clip.onset_s, clip.offset_s), clip)).labels
-                != clip.labels
-            ]
+            twice = contradictions(clips)
             if twice:
+                some = [_two_labels(clips[row], clips[old]) for row, old in twice[:SHOWN]]
+                more = f" and {len(twice) - SHOWN:,} more" if len(twice) > SHOWN else ""
                 yield (
-                    f"{plural(len(twice), 'clip')} with two labels: {listed(twice)}. Where a clip "
-                    "may have several, say so with --data.label_separator"
+                    f"{plural(len(twice), 'clip')} with two labels: {', '.join(some)}{more}. Where "
+                    "a clip may have several, say so with --data.label_separator"
                 )
 
     def _refuse_strange_splits(self, sources: list[_Source]) -> None:
@@ -374,6 +361,11 @@ def _seconds(cells: list[str], at: int | None, delimiter: str) -> float | None:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _two_labels(clip: Clip, old: Clip) -> str:
+    said = (one.labels[0] if one.labels else "no label" for one in (old, clip))
+    return f"{clip.path} ({', '.join(said)})"
 
 
 def _without_event(cells: list[str], columns: Columns) -> bool:
