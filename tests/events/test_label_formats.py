@@ -294,6 +294,22 @@ def test_jams_follows_the_schema(tmp_path: Path):
     ]
 
 
+def test_jams_in_a_namespace_that_is_not_read_is_no_recording_without_events(tmp_path: Path):
+    def write_jam(name: str, *namespaces: str) -> None:
+        observation = {"time": 0.0, "duration": 3.0, "value": "x", "confidence": None}
+        annotations = [{"namespace": each, "data": [observation]} for each in namespaces]
+        write(tmp_path / name, json.dumps({"annotations": annotations}))
+
+    write_jam("a.jams", "chord")
+    write_jam("b.jams", "tag_urbansound", "beat")
+    write_jam("c.jams")
+    faults = Faults()
+    rows = list(read_labels(tmp_path, "jams", faults=faults))
+    assert [(row.path, row.labels) for row in rows] == [("b", ("x",)), ("c", ())]
+    (fault,) = faults.rejected
+    assert fault == "a.jams: it has none of segment_open, tag_open and scaper, only: chord"
+
+
 def test_jams_of_scaper_gives_the_foreground(tmp_path: Path):
     def event(label: str, role: str) -> dict[str, object]:
         value = {"label": label, "role": role, "snr": 6.0}

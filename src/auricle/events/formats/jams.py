@@ -1,8 +1,9 @@
 """JAMS: one JSON file per recording (https://jams.readthedocs.io).
 
 Events are observations of the namespace `segment_open`, labels of the whole recording those of
-`tag_open`; `tag_open` with times counts as events too, and of Scaper's namespaces (`scaper`,
-`sound_event`) the foreground is read. Both open namespaces take any text as value. The recording's
+`tag_open` and of the other namespaces `tag_...`; tags with times count as events too, and of
+Scaper's namespaces (`scaper`, `sound_event`) the foreground is read. Other
+namespaces are passed over. Both open namespaces take any text as value. The recording's
 name stands in `file_metadata.identifiers`, which the schema leaves to the writer, and as the title.
 """
 
@@ -26,7 +27,7 @@ from auricle.events.formats.base import (
 )
 
 _SUFFIX = ".jams"
-_EVENTS, _TAGS = "segment_open", "tag_open"
+_EVENTS, _TAGS, _ANY_TAGS = "segment_open", "tag_open", "tag_"
 _SCAPER = ("scaper", "sound_event")
 _FILENAME = "filename"
 _DURATION = "duration"
@@ -67,15 +68,23 @@ class JamsFile(RecordingFormat):
         duration_s = metadata.get("duration")
         annotations = jam.get("annotations")
         numbers = count(1)
-        empty = True
+        empty, found = True, list[str]()
         for annotation in annotations if isinstance(annotations, list) else ():
-            for observation in _observations(_mapping(annotation)):
+            said = _mapping(annotation)
+            if said.get("data"):
+                found.append(str(said.get("namespace")))
+            for observation in _observations(said):
                 empty = False
                 where = f"{path.name} observation {next(numbers)}"
                 clip = _clip(recording, observation, duration_s, where, how.faults)
                 if clip is not None:
                     yield clip
-        if empty:
+        if empty and found:  # it is not one in which nothing is
+            names = ", ".join(sorted(set(found)))
+            how.faults.reject(
+                path.name, f"it has none of {_EVENTS}, {_TAGS} and {_SCAPER[0]}, only: {names}"
+            )
+        elif empty:
             yield Clip(recording)
 
     def write(self, path: Path, recording: str, rows: Sequence[Clip], extra: Sequence[str]) -> None:
@@ -123,12 +132,13 @@ def _mapping(value: Any) -> Json:
 
 
 def _observations(annotation: Json) -> Iterator[Json]:
-    namespace, data = annotation.get("namespace"), annotation.get("data")
-    if namespace not in (_EVENTS, _TAGS, *_SCAPER) or not isinstance(data, list):
+    namespace, data = str(annotation.get("namespace")), annotation.get("data")
+    tags = namespace.startswith(_ANY_TAGS)
+    if not (tags or namespace in (_EVENTS, *_SCAPER)) or not isinstance(data, list):
         return
     for observation in map(_mapping, data):
         if namespace not in _SCAPER:
-            yield {**observation, "tag": namespace == _TAGS}
+            yield {**observation, "tag": tags}
             continue
         value = _mapping(observation.get("value"))
         if value.get("role", "foreground") == "foreground":
