@@ -241,6 +241,61 @@ def test_evaluation_setup_gives_the_folds(table, read):
     assert not any(clip.fold for clip in read(path.parent, fold="none").clips)
 
 
+def test_a_column_of_a_list_may_be_the_group(table, read):
+    """As the location of the recording in the scene data sets of DCASE."""
+    path = table("a.wav\tbus\tb1\nb.wav\tcar\tb2\n", "a.wav", "b.wav", name="meta.txt")
+    manifest = read(path.parent)
+    assert not manifest.group_declared
+    assert noted(manifest, "column_3", "--data.group")
+    manifest = read(path.parent, group="column_3")
+    assert manifest.group_declared
+    assert [(clip.group, clip.extra) for clip in manifest.clips] == [("b1", {}), ("b2", {})]
+    with pytest.raises(
+        DataError, match=r"--data\.group place: meta\.txt has no such column.*column_3"
+    ):
+        read(path.parent, group="place")
+
+
+def test_a_table_beside_lists_or_class_folders_is_not_passed_over_in_silence(table, touch, read):
+    path = table("name,kind\nx,y\n", "cat/a.wav", "dog/b.wav")
+    assert noted(read(path.parent), "clips.csv", "not read", "--data.reader table")
+    (path.parent / "train.txt").write_text("cat/a.wav\tcat\n")
+    assert noted(read(path.parent), "clips.csv", "not read", "--data.reader table")
+
+
+@pytest.mark.parametrize("train", ["", "clip,kind,class\n0.wav,x,a\n"])
+def test_a_competition_is_never_read_as_class_folders(table, read, train: str):
+    path = table("id,class\n6,a\n", "audio_files/0.wav", "test/6.wav", name="sample_submission.csv")
+    (path.parent / "train.csv").write_text(train)
+    if not train:
+        with pytest.raises(DataError, match=r"train\.csv is empty"):
+            read(path.parent)
+    else:
+        assert [clip.labels for clip in read(path.parent).clips] == [("a",)]
+
+
+@pytest.mark.parametrize("place", ["", "metadata/"])
+def test_urbansound8k_may_have_its_table_beside_the_folds(touch, read, place: str):
+    audio = "audio/" if place else ""
+    root = touch(f"{audio}fold1/100-0-0-0.wav", f"{audio}fold2/200-1-0-0.wav", f"{place}x")
+    table = root / place / "UrbanSound8K.csv"
+    table.write_text(
+        "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
+        "100-0-0-0.wav,100,0,4,1,1,0,siren\n200-1-0-0.wav,200,0,4,1,2,1,drilling\n"
+    )
+    for data in (root, table):
+        assert [(clip.fold, clip.group) for clip in read(data).clips] == [
+            ("1", "100"),
+            ("2", "200"),
+        ]
+
+
+def test_what_is_no_esc50_is_told_what_it_must_hold(touch, read):
+    for reader in ("esc50", "esc10"):
+        with pytest.raises(DataError, match=r"is not ESC-50: it must hold meta/esc50\.csv"):
+            read(touch("dog/a.wav"), reader=reader)
+
+
 def test_a_text_table_with_a_header_stays_a_table(table, read):
     path = table("path\tlabel\na.wav\tx\n", "a.wav", name="clips.txt")
     assert read(path).labels == ("x",)

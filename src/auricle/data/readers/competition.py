@@ -33,14 +33,10 @@ class CompetitionReader:
     about = About("a competition: train.csv, sample_submission.csv and a folder of sounds")
 
     def claims(self, path: Path, config: DataConfig) -> bool:
-        """Say whether both tables are there, and the first has the id of the second."""
+        """Say whether both tables are there, whatever is in them."""
         if config.table is not None or not path.is_dir():
             return False
-        try:
-            train, sample = _tables(path)
-        except DataError:
-            return False
-        return sample.header[0] in train.header
+        return find_sample(path) is not None and (path / _TRAIN).is_file()
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read the truth in `train.csv` by the columns that the sample submission names."""
@@ -50,10 +46,10 @@ class CompetitionReader:
             columns["path"] = sample.header[0]
         if config.label is None and len(sample.header) == 2 and sample.header[1] in train.header:
             columns["label"] = sample.header[1]
-        named = " and ".join(f"'{columns[key]}'" for key in ("path", "label") if key in columns)
+        named = [f"'{columns[key]}'" for key in ("path", "label") if key in columns]
         notes = [f"{sample.path.name} is not read for labels: it holds no truth"]
         if named:
-            notes.append(f"the columns {named} of {_TRAIN} are those of {sample.path.name}")
+            notes.append(f"{' and '.join(named)} of {_TRAIN} read as {sample.path.name} has them")
         manifest = TableReader().read(path, config.model_copy(update=columns))
         notes += [
             f"{entry.name} is not read: the truth is in {_TRAIN}"

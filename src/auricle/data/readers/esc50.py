@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from auricle.core.errors import DataError
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
@@ -70,8 +71,14 @@ class EscReader:
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read the clips with their official folds and their source recordings as groups."""
         refuse_columns(config, "the columns of ESC-50 are fixed")
+        from_table = (path / "meta" / "esc50.csv").is_file()
+        if not from_table and not self._folders(audio_base(config, path)):
+            raise DataError(
+                f"{path} is not ESC-50: it must hold meta/esc50.csv, or nothing but folders called "
+                f"'{1 if self._only_esc10 else _FIRST_OF_ESC50:03d} - Dog' and so on"
+            )
         gather = Gatherer(self.about, config)
-        if (path / "meta" / "esc50.csv").is_file():
+        if from_table:
             rows = list(self._from_table(path, config, gather))
         else:
             rows = list(self._from_folders(path, config, gather))

@@ -16,6 +16,8 @@ from auricle.data.readers.base import About
 from auricle.data.readers.rows import refuse_columns
 from auricle.data.wording import case_twins, listed, plural
 
+_TABLES = (".csv", ".tsv")
+
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -81,6 +83,12 @@ class FolderReader:
                 _collect(top, None, found)
         if not found.clips:
             raise _nothing(path, found)
+        tables = [top.name for top in sorted(entries(path)) if top.suffix.lower() in _TABLES]
+        if tables:
+            notes.append(
+                f"{listed(tables)} beside the class folders not read; --data.reader table reads a "
+                "table, or says why it cannot"
+            )
         loose = sum(is_sound(entry) for entry in entries(path))
         if loose:
             notes.append(f"{plural(loose, 'sound')} outside the class folders left out")

@@ -8,7 +8,8 @@ zenodo.org/record/45739). `--data.table NAME` chooses another.
 
 Labels that are all numbers count the lines of a label list beside the list from 0, where there is
 one (`label_list.txt`, `labels.txt`...; github.com/yeyupiaoling/AudioClassification-Pytorch): then
-the classes have its names and its order. A third column is kept as `extra`. Beside `meta.txt`,
+the classes have its names and its order. Further columns are kept as `column_3`...; the location of
+the recording is one in those scenes, and `--data.group column_3` declares it. Beside `meta.txt`,
 `evaluation_setup/foldN_evaluate.txt` says which files are fold N.
 
 Paths start from `data.audio_root`, else from the folder of the list, or from `audio_files/` or
@@ -65,7 +66,7 @@ class ListReader:
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read the list, or one list per split."""
-        refuse_columns(config, "a list has no columns with names", allowed=("table",))
+        refuse_columns(config, "a list has no columns with names", allowed=("table", "group"))
         lists = _lists(path, config)
         if not lists:
             raise DataError(
@@ -76,6 +77,9 @@ class ListReader:
         notes: list[str] = []
         names = _label_names(lists, notes)
         folds = {} if config.fold == NO_COLUMN else _folds(lists[0].path.parent / _SETUP)
+        if folds:
+            notes.append(f"{_SETUP}/ says the folds; --data.fold {NO_COLUMN} ignores it")
+        group = None if config.group == NO_COLUMN else config.group
         base = _base(lists, config, notes)
         clips = itertools.chain.from_iterable(
             _clips(item, base, names, folds, gather) for item in lists
@@ -83,7 +87,21 @@ class ListReader:
         if len(lists) > 1:
             notes.append(f"read as splits: {listed(item.path.name for item in lists)}")
         notes += _passed_over(path, lists)
-        return gather.manifest(clips, path, labels=names or None, notes=notes)
+        manifest = gather.manifest(
+            clips, path, labels=names or None, grouped=group is not None, notes=notes
+        )
+        columns = listed(manifest.columns.extra) or "none"
+        if group is not None and not manifest.columns.groups.filled().any():
+            raise DataError(
+                f"--data.group {group}: {lists[0].path.name} has no such column; it has beside "
+                f"path and label: {columns}"
+            )
+        if manifest.columns.extra and config.group is None:
+            manifest = manifest.noting(
+                f"no group is declared; if clips that share one of {columns} must not stand on "
+                "both sides of a split, say so with --data.group NAME"
+            )
+        return manifest
 
 
 def _lists(path: Path, config: DataConfig) -> list[_List]:
@@ -106,7 +124,10 @@ def _lists(path: Path, config: DataConfig) -> list[_List]:
 
 
 def _passed_over(path: Path, lists: Sequence[_List]) -> Iterator[str]:
-    """Say which files are called like a split, but are no list."""
+    """Say which files are called like a split, but are no list, and which tables lie beside."""
+    tables = [file.name for file in lists[0].path.parent.glob("*.[ct]sv")]
+    if tables:
+        yield f"{listed(sorted(tables))} not read; --data.reader table reads a table"
     for file in sorted(entries(path)) if path.is_dir() and lists[0].split else ():
         split = file.suffix.lower() in _SUFFIXES and SPLIT_NAMES.get(_without_list(file))
         if split and not _is_list(file):

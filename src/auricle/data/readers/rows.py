@@ -151,11 +151,16 @@ class Gatherer:
         group: str | None = None,
         extra: Mapping[str, str] | None = None,
     ) -> Clip | None:
-        """Return the clip of a row, or None where its file does not exist."""
+        """Return the clip of a row, or None where its file does not exist.
+
+        A column of `extra` that `data.group` names is the group.
+        """
         if not os.path.isfile(path):
             self.missing.append(path)
             return None
         config = self._config
+        extra = dict(extra or {})
+        group = extra.pop(config.group or "", group)
         return Clip(
             path=path,
             labels=labels,
@@ -164,7 +169,7 @@ class Gatherer:
             split=split if self.keeps_split else None,
             fold=None if config.fold == NO_COLUMN else fold,
             group=None if config.group == NO_COLUMN else group or None,
-            extra=dict(extra or {}),
+            extra=extra,
         )
 
     def manifest(

@@ -1,6 +1,7 @@
 """UrbanSound8K: 8,732 slices of up to 4 s out of field recordings, in ten official folds.
 
-The archive holds `metadata/UrbanSound8K.csv` with the columns `slice_file_name, fsID, start, end,
+The archive holds `metadata/UrbanSound8K.csv` (a widespread copy has the table and the folders of
+the folds side by side) with the columns `slice_file_name, fsID, start, end,
 salience, fold, classID, class`, and each slice in `audio/fold{N}/`. `start` and `end` say where in
 the recording on Freesound the slice was cut, not where in the slice anything is. `fsID` names that
 recording and is declared as the group; five of them stand in two folds, see `FoldGroups`. The
@@ -11,6 +12,7 @@ authors ask to keep their ten folds, since figures on other splits are not compa
 from collections.abc import Iterator
 from pathlib import Path
 
+from auricle.core.errors import DataError
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
@@ -23,7 +25,8 @@ from auricle.data.readers.rows import (
     refuse_columns,
 )
 
-_TABLE = Path("metadata", "UrbanSound8K.csv")
+_NAME = "UrbanSound8K.csv"
+_PLACES = ("metadata", "")
 _COLUMNS = ("slice_file_name", "fsID", "fold", "class")
 _EXTRA = ("start", "end", "salience", "classID")
 
@@ -43,16 +46,21 @@ class UrbanSound8KReader:
     )
 
     def claims(self, path: Path, config: DataConfig) -> bool:
-        """Say whether the archive's table is there."""
-        return config.table is None and (path / _TABLE).is_file()
+        """Say whether the archive's table is there, or is `path`."""
+        return config.table is None and _table(path) is not None
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read the slices with their official folds and their recordings as groups."""
         refuse_columns(config, "the columns of UrbanSound8K are fixed")
+        table = _table(path)
+        if table is None:
+            raise DataError(f"{path} is not UrbanSound8K: it must hold metadata/{_NAME}")
         gather = Gatherer(self.about, config)
-        rows = list(_rows(path, gather))
+        rows = list(_rows(table, gather))
         groups = FoldGroups(((row["fsID"], row["fold"]) for row in rows), config)
-        base = audio_base(config, path / "audio")
+        root = table.parent.parent if table.parent.name == _PLACES[0] else table.parent
+        audio = root / "audio"
+        base = audio_base(config, audio if audio.is_dir() else root)
         clips = (
             gather.clip(
                 locate(base, f"fold{row['fold']}/{row['slice_file_name']}"),
@@ -66,8 +74,15 @@ class UrbanSound8KReader:
         return gather.manifest(clips, path, grouped=True, notes=groups.notes())
 
 
-def _rows(path: Path, gather: Gatherer) -> Iterator[dict[str, str]]:
-    for where, row in gather.rows(path / _TABLE, _COLUMNS):
+def _table(path: Path) -> Path | None:
+    if path.is_file():
+        return path if path.name == _NAME else None
+    places = (path / place / _NAME for place in _PLACES)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _rows(table: Path, gather: Gatherer) -> Iterator[dict[str, str]]:
+    for where, row in gather.rows(table, _COLUMNS):
         if all(row[column] for column in _COLUMNS):
             yield row
         else:
