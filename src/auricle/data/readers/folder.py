@@ -9,8 +9,9 @@ from pathlib import Path
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
+from auricle.data.clips import ClipsBuilder
 from auricle.data.config import DataConfig
-from auricle.data.manifest import Manifest, sorted_labels
+from auricle.data.manifest import Manifest
 from auricle.data.readers import READERS
 from auricle.data.readers.base import About
 from auricle.data.readers.rows import refuse_columns
@@ -37,7 +38,7 @@ SPLIT_NAMES = {
 class _Found:
     """Sounds under a folder, and what was passed over on the way."""
 
-    clips: list[Clip] = field(default_factory=list)
+    clips: ClipsBuilder = field(default_factory=ClipsBuilder)
     rejected: list[str] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)
 
@@ -81,7 +82,7 @@ class FolderReader:
             found = _Found()
             for top in tops:
                 _collect(top, None, found)
-        if not found.clips:
+        if not found.clips.rows:
             raise _nothing(path, found)
         tables = [top.name for top in sorted(entries(path)) if top.suffix.lower() in _TABLES]
         if tables:
@@ -98,7 +99,8 @@ class FolderReader:
 def _manifest(
     found: _Found, notes: list[str], tops: list[Path], splits: dict[Path, str]
 ) -> Manifest:
-    labels = sorted_labels(found.clips)
+    clips = found.clips.finish()
+    labels = clips.labels.present()
     if not splits:
         empty = [top.name for top in tops if top.name.strip() not in labels]
         if empty:
@@ -111,7 +113,7 @@ def _manifest(
     if found.rejected:
         notes.append(f"{plural(len(found.rejected), 'sound')} left out: {listed(found.rejected)}")
     return Manifest(
-        clips=tuple(found.clips),
+        clips=clips,
         labels=labels,
         notes=(*notes, *case_twins(labels)),
         rejected=tuple(found.rejected),
