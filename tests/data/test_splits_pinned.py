@@ -12,7 +12,6 @@ import pytest
 
 from auricle.core.types import Clip
 from auricle.data import DataConfig, Manifest, apply_splits, folds
-from auricle.data.manifest import sorted_labels
 
 ROOT = "/data/set"
 
@@ -86,7 +85,10 @@ def manifest_of(make: Callable[[random.Random], Iterator[Clip]]) -> Manifest:
     multi_label = any(len(clip.labels) != 1 for clip in clips)
     group_declared = any(clip.group is not None for clip in clips)
     return Manifest(
-        clips, sorted_labels(clips), multi_label=multi_label, group_declared=group_declared
+        clips,
+        tuple(sorted({label for clip in clips for label in clip.labels})),
+        multi_label=multi_label,
+        group_declared=group_declared,
     )
 
 

@@ -108,11 +108,6 @@ def unit_of(clip: Clip) -> tuple[str, str]:
     return ("group", clip.group) if clip.group is not None else ("file", clip.path)
 
 
-def sorted_labels(clips: Iterable[Clip]) -> tuple[Label, ...]:
-    """Return every label that occurs, sorted."""
-    return tuple(sorted({label for clip in clips for label in clip.labels}))
-
-
 def require_trainable(manifest: Manifest) -> None:
     """Refuse what cannot be trained on.
 
