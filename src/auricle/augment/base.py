@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from torch import Generator, Tensor
 
 from auricle.core.config import Config
 from auricle.tensors import Batch, Features
+
+Decibels: TypeAlias = Annotated[float, Field(ge=-120, le=120)]
+"""A change of level, or a ratio; what lies beyond is a slip, and meeting another it overflows."""
 
 
 class AugmentationConfig(Config):

@@ -11,6 +11,7 @@ from auricle.augment import AUGMENTATIONS
 from auricle.augment.base import (
     Augmentation,
     AugmentationConfig,
+    Decibels,
     Drawn,
     draw_rows,
     draw_uniform,
@@ -21,8 +22,8 @@ from auricle.tensors import Batch
 class GainConfig(AugmentationConfig):
     """Limits of the change of level, in dB."""
 
-    min_db: float = Field(-6.0, description="lowest change of level (dB)")
-    max_db: float = Field(6.0, description="highest change of level (dB)")
+    min_db: Decibels = Field(-6.0, description="lowest change of level (dB)")
+    max_db: Decibels = Field(6.0, description="highest change of level (dB)")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

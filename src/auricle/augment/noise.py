@@ -12,6 +12,7 @@ from auricle.augment import AUGMENTATIONS
 from auricle.augment.base import (
     Augmentation,
     AugmentationConfig,
+    Decibels,
     Drawn,
     below,
     draw_rows,
@@ -27,8 +28,8 @@ _LOWEST_HZ = 20.0
 class SnrConfig(AugmentationConfig):
     """Limits of the signal-to-noise ratio."""
 
-    min_snr_db: float = Field(10.0, description="lowest ratio of sound to noise (dB)")
-    max_snr_db: float = Field(40.0, description="highest ratio of sound to noise (dB)")
+    min_snr_db: Decibels = Field(10.0, description="lowest ratio of sound to noise (dB)")
+    max_snr_db: Decibels = Field(40.0, description="highest ratio of sound to noise (dB)")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -90,7 +91,7 @@ class BackgroundConfig(SnrConfig):
     """Where the recordings are, and limits of the signal-to-noise ratio."""
 
     folder: str | None = Field(
-        None, description="folder of recordings; must be given where the part is on"
+        None, min_length=1, description="folder of recordings; must be given where the part is on"
     )
     cache_mb: int = Field(
         1024, ge=1, description="memory for the decoded recordings (MB); others are not used"

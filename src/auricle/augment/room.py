@@ -12,6 +12,7 @@ from auricle.augment import AUGMENTATIONS
 from auricle.augment.base import (
     Augmentation,
     AugmentationConfig,
+    Decibels,
     Drawn,
     below,
     draw_rows,
@@ -26,7 +27,7 @@ class ReverbConfig(AugmentationConfig):
     """A folder of impulse responses, or the rooms to simulate."""
 
     folder: str | None = Field(
-        None, description="folder of impulse responses; null: simulate rooms instead"
+        None, min_length=1, description="folder of impulse responses; null: simulate rooms instead"
     )
     max_response_s: float = Field(
         2.0, gt=0, le=10, description="an impulse response of the folder is cut to this length (s)"
@@ -37,10 +38,10 @@ class ReverbConfig(AugmentationConfig):
     max_rt60_s: float = Field(
         0.8, gt=0, le=10, description="longest time in which a simulated room decays by 60 dB (s)"
     )
-    min_direct_db: float = Field(
+    min_direct_db: Decibels = Field(
         0.0, description="lowest ratio of direct sound to a simulated room's answer (dB)"
     )
-    max_direct_db: float = Field(
+    max_direct_db: Decibels = Field(
         15.0, description="highest ratio of direct sound to a simulated room's answer (dB)"
     )
 

@@ -11,6 +11,7 @@ from auricle.augment import AUGMENTATIONS
 from auricle.augment.base import (
     Augmentation,
     AugmentationConfig,
+    Decibels,
     Drawn,
     along,
     below,
@@ -25,8 +26,8 @@ from auricle.tensors import Batch
 class FilterAugmentConfig(AugmentationConfig):
     """Shape of the random filter."""
 
-    min_db: float = Field(-6.0, description="lowest gain (dB)")
-    max_db: float = Field(6.0, description="highest gain (dB)")
+    min_db: Decibels = Field(-6.0, description="lowest gain (dB)")
+    max_db: Decibels = Field(6.0, description="highest gain (dB)")
     min_bands: int = Field(3, ge=1, description="fewest bands")
     max_bands: int = Field(6, ge=1, le=4096, description="most bands")
     db_per_unit: float | None = Field(

@@ -177,6 +177,8 @@ def _explain(cls: type[BaseModel], item: Any, prefix: str) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] in ("model_type", "dict_type"):
         message = "must hold keys and values"
+    if item["type"] == "tuple_type":
+        message = "must be a list, as [a, b]"
     message = f"{message[:1].lower()}{message[1:]}"
     if not location or isinstance(item["input"], Mapping):
         # A rule about several keys: they are in the message, and the input is the whole section.

@@ -146,10 +146,13 @@ class DataConfig(Config):
         default="none", description="how the level of a window is set before the front-end"
     )
     target_db: float = Field(
-        default=-20.0, description="level that normalise=rms sets, dB relative to full scale"
+        default=-20.0,
+        ge=-100,
+        le=20,
+        description="level that normalise=rms sets, dB relative to full scale",
     )
     max_gain_db: float = Field(
-        default=60.0, ge=0, description="most that normalise=rms raises a window, dB"
+        default=60.0, ge=0, le=120, description="most that normalise=rms raises a window, dB"
     )
     cache_mb: int = Field(
         default=2048, ge=0, description="decoded clips that the training loader keeps in memory, MB"
