@@ -126,14 +126,14 @@ def test_a_cut_connection_leaves_nothing_behind(archive, checksum, serve, tmp_pa
 
 @pytest.mark.parametrize("content", [b"<html>log in</html>", b"PK\3\4 and no more"])
 def test_what_is_no_archive_is_refused(checksum, serve, tmp_path, content: bytes):
-    with pytest.raises(DataError, match="not a whole ZIP"):
+    with pytest.raises(DataError, match="not a whole archive"):
         fetch(tmp_path / "esc10", serve(content), checksum)
 
 
 def test_a_damaged_archive_is_refused(archive, checksum, serve, tmp_path):
     content = bytearray(archive.read_bytes())
     content[content.index(b"wuff")] ^= 1
-    with pytest.raises(DataError, match="not a whole ZIP"):
+    with pytest.raises(DataError, match="not a whole archive"):
         fetch(tmp_path / "esc10", serve(bytes(content)), checksum)
 
 
@@ -146,18 +146,6 @@ def test_no_server_at_all(checksum, tmp_path):
     # Port 9 on this machine: nobody listens, and the refusal comes at once.
     with pytest.raises(DataError, match="refused"):
         fetch(tmp_path / "esc10", "http://127.0.0.1:9/x.zip", checksum)
-
-
-@pytest.mark.parametrize("name", ["../evil.ogg", "/etc/evil.ogg", "a/../../evil.ogg"])
-def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, name: str):
-    path = tmp_path / "evil.zip"
-    with zipfile.ZipFile(path, "w") as members:
-        members.writestr(name, "evil")
-    folder = tmp_path / "in" / "side"
-    folder.mkdir(parents=True)
-    with pytest.raises(DataError, match="leads outside"):
-        demo.extract(path, folder, str)
-    assert not list(tmp_path.rglob("evil.ogg"))
 
 
 # --- which data set is taken

@@ -24,7 +24,7 @@ from auricle.data import DataConfig, read_dataset, unpacking
 from auricle.data.archives import Archive, File, Package, archives, fsdd_table
 from auricle.data.fetching import RECORD, fetch_archive
 from auricle.data.readers.base import About
-from auricle.data.unpacking import unpack
+from auricle.data.unpacking import below, unpack
 
 ABOUT = About("beeps", licence="CC0")
 BEEPS = {f"beeps-1/high/{n}.wav": np.random.default_rng(n).bytes(50_000) for n in range(4)}
@@ -229,13 +229,31 @@ def test_a_full_disk_is_told_before_and_during(offer, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"needs about 1000000\.0 GB .* GB left"):
         fetch_archive("beeps", replace(archive, unpacked_megabytes=10**9), tmp_path / "beeps")
 
-    def full(*how):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    real = Path.open
 
-    monkeypatch.setattr(unpacking._Writer, "write", full)
-    with pytest.raises(WriteError, match=r"cannot unpack beeps\.zip: No space left"):
+    def full(path: Path, mode: str = "r", **how):
+        if path.suffix == ".wav":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, mode, **how)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(WriteError, match=r"cannot unpack to .*wav: No space left"):
         fetch_archive("beeps", archive, tmp_path / "beeps")
     assert [path.name for path in tmp_path.iterdir()] == ["beeps.download"]
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda: zipped({"é.wav": b"1"}).replace("é".encode(), b"\xc3("),
+        lambda: tarred(BEEPS, "w:bz2")[:1000] + bytes(1000),
+        lambda: zipped(BEEPS)[:-4] + b"\xff" * 4,
+    ],
+)
+def test_damage_of_any_kind_is_told_as_such(tmp_path, pack):
+    (tmp_path / "a.bin").write_bytes(pack())
+    with pytest.raises(DataError, match="not a whole archive"):
+        unpack([tmp_path / "a.bin"], tmp_path / "in")
 
 
 def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
@@ -325,7 +343,7 @@ def test_a_zip_in_volumes_is_put_together(tmp_path, sizes):
     for path, piece in zip(volumes, pieces, strict=True):
         path.write_bytes(piece)
     read = []
-    assert unpack(volumes, tmp_path / "in", strip=1, progress=read.append) == 4
+    assert unpack(volumes, tmp_path / "in", below(1), progress=read.append) == 4
     assert files_in(tmp_path / "in") == STRIPPED
     assert 0.9 < sum(read) / sum(map(len, pieces)) <= 1
     with pytest.raises(DataError, match=r"volume \d of b\.zip is missing|not a whole archive"):
@@ -341,7 +359,7 @@ def test_volumes_of_the_program_that_makes_them(tmp_path):
     subprocess.run(command, cwd=tmp_path / "src", check=True)
     volumes = [*sorted(tmp_path.glob("b.z[0-9]*")), tmp_path / "b.zip"]
     assert len(volumes) >= 4
-    assert unpack(volumes, tmp_path / "in", strip=1) == 4
+    assert unpack(volumes, tmp_path / "in", below(1)) == 4
     assert files_in(tmp_path / "in") == STRIPPED
 
 

@@ -3,12 +3,10 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from typing import Any
 from auricle.core.download import DownloadError, download
 from auricle.core.errors import DataError
 from auricle.core.writing import replacing_folder, write_csv
+from auricle.data.unpacking import below, unpack
 
 ESC10_COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
 """The last commit of the public repository that holds the audio."""
@@ -32,7 +31,6 @@ _ARCADE_SOUNDS = "arcade/resources/assets/sounds/"
 _LEAST_SOUNDS = 5
 
 _PIP_TIMEOUT_S = 300
-_BLOCK_BYTES = 1 << 20
 
 Say = Callable[[str], None]
 
@@ -115,7 +113,7 @@ def fetch_esc10(
             raise DataError(str(error)) from None
         with replacing_folder(target) as folder:
             # The archive holds one folder, named after repository and commit.
-            extract(archive, folder, lambda inside: _below_top(inside, ".ogg"))
+            unpack([archive], folder, _sounds_below_top)
             sounds = sorted(folder.rglob("*.ogg"))
             found = folder_checksum(folder, sounds)
             if len(sounds) != clips or found != checksum:
@@ -152,36 +150,8 @@ def _write_esc10_table(folder: Path, sounds: list[Path]) -> None:
     write_csv(folder / "esc10.csv", header, rows)
 
 
-def extract(archive: Path, folder: Path, place: Callable[[PurePosixPath], str | None]) -> int:
-    """Unpack the files of a ZIP that `place` gives a path inside `folder`; return how many.
-
-    Raises `DataError` for a file that is no ZIP or is damaged, and for a path that leads out of
-    `folder`, before anything is written for it.
-    """
-    count = 0
-    root = folder.resolve()
-    try:
-        with zipfile.ZipFile(archive) as members:
-            for member in members.infolist():
-                name = None if member.is_dir() else place(PurePosixPath(member.filename))
-                if name is None:
-                    continue
-                target = (root / name).resolve()
-                if not target.is_relative_to(root):
-                    raise DataError(f"the archive holds a path that leads outside: {name}")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with members.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file, _BLOCK_BYTES)
-                count += 1
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{archive.name} is not a whole ZIP archive: {error}") from None
-    return count
-
-
-def _below_top(inside: PurePosixPath, suffix: str) -> str | None:
-    if inside.suffix.lower() != suffix or len(inside.parts) < 2:
-        return None
-    return str(PurePosixPath(*inside.parts[1:]))
+def _sounds_below_top(inside: PurePosixPath) -> PurePosixPath | None:
+    return below(1)(inside) if inside.suffix.lower() == ".ogg" else None
 
 
 def _arcade(target: Path, say: Say, why_not: str) -> DemoData:
@@ -237,7 +207,9 @@ def unpack_arcade(wheel: Path, target: Path) -> dict[str, int]:
         if match and str(name).startswith(_ARCADE_SOUNDS):
             classes[match[1]].setdefault(name.stem, name)
     kept = {label: of for label, of in sorted(classes.items()) if len(of) >= _LEAST_SOUNDS}
-    places = {name: f"{label}/{name.name}" for label, of in kept.items() for name in of.values()}
+    places = {
+        name: PurePosixPath(label, name.name) for label, of in kept.items() for name in of.values()
+    }
     with replacing_folder(target) as folder:
-        extract(wheel, folder, places.get)
+        unpack([wheel], folder, places.get)
     return {label: len(of) for label, of in kept.items()}

@@ -8,10 +8,10 @@ from pathlib import Path
 from auricle.core.download import Checksum, download
 from auricle.core.errors import DataError
 from auricle.core.reporting import Reporter, Silent
-from auricle.core.writing import WriteError, replacing_folder, write_json
+from auricle.core.writing import replacing_folder, write_json
 from auricle.data.archives import Archive, File
 from auricle.data.demo import folder_checksum
-from auricle.data.unpacking import unpack
+from auricle.data.unpacking import below, unpack
 
 RECORD = ".auricle-download.json"
 """What an unpacked folder says of where it came from."""
@@ -109,8 +109,7 @@ def _fetch(file: File, place: Path, reporter: Reporter, wait_s: float) -> str:
             f"{target} has the {file.checksum.algorithm} {found} instead of {file.checksum.value}: "
             "delete it, and it is fetched anew"
         )
-    digest = Checksum("sha256", "").of(target)
-    return digest
+    return Checksum("sha256", "").of(target)
 
 
 def _unpack_all(archive: Archive, place: Path, folder: Path, reporter: Reporter) -> None:
@@ -127,12 +126,7 @@ def _unpack_all(archive: Archive, place: Path, folder: Path, reporter: Reporter)
 
         for package in archive.packages:
             volumes = [place / file.name for file in package.files]
-            try:
-                unpack(volumes, folder, strip=package.strip, progress=advance)
-            except OSError as error:
-                raise WriteError(
-                    f"cannot unpack {volumes[-1].name}: {error.strerror or error}"
-                ) from None
+            unpack(volumes, folder, below(package.strip), progress=advance)
             for inside, expected in package.sums.items():
                 files = [path for path in (folder / inside).rglob("*") if path.is_file()]
                 if folder_checksum(folder / inside, files) != expected:

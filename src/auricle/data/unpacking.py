@@ -12,6 +12,7 @@ import lzma
 import os
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from auricle.core.errors import DataError
+from auricle.core.writing import WriteError
 
 MOST_TIMES = 40
 """How many times its own size an archive may unpack to; sound comes to less than 10."""
@@ -32,30 +34,55 @@ Progress = Callable[[int], None]
 """Told how many more bytes of the archive were read."""
 
 
+Place = Callable[[PurePosixPath], PurePosixPath | None]
+"""Says where in the folder a path of the archive goes; None leaves it out."""
+
+# With these the readers of the standard library meet bytes that are not as they should be.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def below(top: int) -> Place:
+    """Take `top` folders off the front of every path; what lies above them is left out."""
+    return lambda inside: PurePosixPath(*inside.parts[top:]) if inside.parts[top:] else None
+
+
+_ALL = below(0)
+
+
 def unpack(
-    volumes: Sequence[Path], folder: Path, *, strip: int = 0, progress: Progress | None = None
+    volumes: Sequence[Path],
+    folder: Path,
+    place: Place = _ALL,
+    *,
+    progress: Progress | None = None,
 ) -> int:
     """Unpack a ZIP (all its volumes, the last one last) or a TAR into `folder`; count the files.
 
-    `strip` folders are taken off the front of every path; what lies above them is left out. Raises
-    `DataError` for what is no whole archive and for what is refused, before that file is written.
+    `place` says which files, and where to. Raises `DataError` for what is no whole archive and for
+    what is refused, before that file is written, and `WriteError`.
     """
     size = sum(path.stat().st_size for path in volumes)
-    writer = _Writer(folder, strip, max(_ALWAYS_ALLOWED_BYTES, MOST_TIMES * size))
+    writer = _Writer(folder, place, max(_ALWAYS_ALLOWED_BYTES, MOST_TIMES * size))
     progress = progress or (lambda read: None)
     try:
         if len(volumes) > 1 or zipfile.is_zipfile(volumes[0]):
             _unpack_zip(volumes, writer, progress)
         else:
             _unpack_tar(volumes[0], writer, progress)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        NotImplementedError,
-    ) as error:
+    except _DAMAGE as error:
         raise DataError(
             f"{volumes[-1].name} is not a whole archive that can be unpacked here: {error}"
         ) from None
@@ -65,14 +92,14 @@ def unpack(
 class _Writer:
     """Writes the files of an archive below a folder, and counts."""
 
-    def __init__(self, folder: Path, strip: int, most_bytes: int) -> None:
+    def __init__(self, folder: Path, place: Place, most_bytes: int) -> None:
         self._folder = folder
-        self._strip = strip
+        self._place = place
         self._left_bytes = most_bytes
         self.files = 0
 
     def place(self, name: str) -> Path | None:
-        """Return where a member goes, None for one above the stripped folders.
+        """Return where a member goes, None for one that is left out.
 
         Raises `DataError` for a path that leads outside or means something else elsewhere.
         """
@@ -80,15 +107,17 @@ class _Writer:
         bad = "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name)
         if bad or inside.is_absolute() or ".." in inside.parts:
             raise DataError(f"the archive holds a path that leads outside: {name!r}")
-        parts = inside.parts[self._strip :]
-        return self._folder.joinpath(*parts) if parts else None
+        target = self._place(inside)
+        return None if target is None else self._folder / target
 
-    def write(self, name: str, source: IO[bytes], progress: Progress | None = None) -> None:
+    def write(self, name: str, source: IO[bytes]) -> None:
         target = self.place(name)
         if target is None:
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
+        with _explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = target.open("wb")
+        with file:
             while block := source.read(_BLOCK_BYTES):
                 self._left_bytes -= len(block)
                 if self._left_bytes < 0:
@@ -96,10 +125,19 @@ class _Writer:
                         f"the archive unpacks to more than {MOST_TIMES} times its size: it is "
                         "no archive of sounds, and may be meant to fill the disk"
                     )
-                file.write(block)
-                if progress is not None:
-                    progress(len(block))
+                with _explained(target):
+                    file.write(block)
+                    file.flush()
         self.files += 1
+
+
+@contextmanager
+def _explained(target: Path) -> Generator[None]:
+    """Tell a disk that cannot be written from an archive that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"cannot unpack to {target}: {error.strerror or error}") from None
 
 
 def _unpack_zip(volumes: Sequence[Path], writer: _Writer, progress: Progress) -> None:
