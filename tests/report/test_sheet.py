@@ -80,6 +80,21 @@ def test_a_sheet_never_exceeds_the_terminal():
             assert clips * letters + 2 * (clips - 1) <= 60
 
 
+def test_silence_is_dark():
+    silence = SheetCell("still", np.full(cell_size("braille", 60, 1), -120.0, np.float32))
+    terminal, raw = console()
+    print_sheet(terminal, [SheetRow("none", [silence])], "braille")
+    assert set("".join(raw.getvalue().decode().splitlines()[1:9])) == {"\u2800"}
+
+
+def test_clips_that_do_not_fit_beside_each_other_stand_below():
+    terminal, raw = console()
+    cells = [cell("braille", 20, f"c{number}") for number in range(20)]
+    print_sheet(terminal, [SheetRow("dog", cells)], "braille")
+    captions = [word for word in raw.getvalue().decode().split() if word.startswith("c")]
+    assert captions == [f"c{number}" for number in range(20)]
+
+
 def test_names_cannot_talk_to_the_terminal():
     terminal, raw = console()
     cells = [cell("ascii", caption="狗" * 40), cell("ascii", caption="\x1b[31mred\n")]
@@ -104,6 +119,14 @@ def test_a_picture_is_written_by_suffix(tmp_path, suffix, magic):
     draw_sheet(rows, tmp_path / f"sheet.{suffix}")
     assert (tmp_path / f"sheet.{suffix}").read_bytes().startswith(magic)
     assert [path.name for path in tmp_path.iterdir()] == [f"sheet.{suffix}"]
+
+
+@pytest.mark.parametrize(("rows", "clips"), [(1, 201), (401, 1), (50, 41)])
+def test_a_picture_that_nobody_could_open_is_refused(tmp_path, rows, clips):
+    few = [SheetCell("x")] * clips
+    with pytest.raises(ConfigError, match="lower --clips or --page-size"):
+        draw_sheet([SheetRow("dog", few)] * rows, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_suffix_is_refused(tmp_path):

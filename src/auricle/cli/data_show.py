@@ -15,6 +15,7 @@ from auricle.core.units import format_duration
 if TYPE_CHECKING:
     from auricle.core.types import Clip, Label
     from auricle.data import DataConfig, Overview
+    from auricle.data.overview import Thumbnail
     from auricle.report.sheet import SheetRow
 
 NO_LABEL = "(no label)"
@@ -77,7 +78,7 @@ def show(
     from auricle.api import data_section
     from auricle.core.config import validate
     from auricle.data import DataConfig, draw_clips, read_dataset, survey
-    from auricle.report.sheet import PICTURE_SUFFIXES
+    from auricle.report.sheet import PICTURE_SUFFIXES, check_size
 
     if clips < 0 or page < 1 or (page_size is not None and page_size < 1):
         raise ConfigError("--clips must be at least 0, --page and --page-size at least 1")
@@ -90,11 +91,12 @@ def show(
     manifest = read_dataset(data, config)
     for note in manifest.notes:
         reporter.say(f"data: {note}")
-    with reporter.progress("opening files", len(manifest.clips)) as progress:
-        overview = survey(manifest, seed=seed, progress=progress.advance)
+    overview = survey(manifest, seed=seed, reporter=reporter)
     picture = output is not None and output.suffix.lower() in PICTURE_SUFFIXES
     size = page_size or (PICTURE_PAGE if picture else TERMINAL_PAGE)
     shown = _page_of(overview, label, page, size)
+    if picture:
+        check_size(len(shown.labels), clips)
     _print_overview(overview, shown)
     if output is not None and not picture:
         from auricle.core.writing import write_json
@@ -212,17 +214,15 @@ def _rows(
     return [
         SheetRow(
             NO_LABEL if label is None else label,
-            [
-                SheetCell(
-                    f"{Path(one.clip.path).name} {one.seen_s:.2g} s, {one.high_hz / 1000:g} kHz",
-                    one.spectrogram_db,
-                    one.problem,
-                )
-                for one in of
-            ],
+            [SheetCell(_caption(one), one.spectrogram_db, one.problem) for one in of],
         )
         for label, of in thumbnails(drawn, config, bands=bands, columns=columns).items()
     ]
+
+
+def _caption(one: "Thumbnail") -> str:
+    name = Path(one.clip.path).name
+    return name if one.problem else f"{name} {one.seen_s:.2g} s, {one.high_hz / 1000:g} kHz"
 
 
 def _list_bad(overview: "Overview", reporter: Reporter) -> None:

@@ -6,7 +6,7 @@ import math
 import os
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from auricle.audio import AudioInfo, load, log_mel_spectrogram, probe
 from auricle.core.errors import AudioError, MissingExtra
+from auricle.core.reporting import Reporter, Silent
 from auricle.core.types import Clip, FloatArray, Label
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
@@ -84,12 +85,12 @@ def survey(
     seed: int = 0,
     most_files: int = MOST_FILES,
     workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    reporter: Reporter | None = None,
 ) -> Overview:
     """Count classes and read the headers of files, up to `most_files` of them.
 
-    `workers` threads read side by side (default: twice the processors); `progress` is called with
-    1 for each file. Nothing is raised for bad files.
+    `workers` threads read side by side (default: twice the processors); `reporter` shows how many
+    files are read. Nothing is raised for bad files.
     """
     part = next((name for name in ("split", "fold") if _has(manifest, name)), None)
     counts: dict[Label | None, Counter[str]] = {label: Counter() for label in manifest.labels}
@@ -106,7 +107,7 @@ def survey(
         if len(drawn) and key <= int(drawn[-1])
     ]
     paths = list(dict.fromkeys(clip.path for clip in chosen))
-    infos = _probe_all(paths, workers, progress)
+    infos = _probe_all(paths, workers, reporter or Silent())
     seconds, bad = _seconds(chosen, infos)
     parts = tuple(sorted({name for row in counts.values() for name in row}, key=_part_order))
     return Overview(
@@ -149,15 +150,17 @@ def _key(seed: int, text: str) -> int:
 
 
 def _probe_all(
-    paths: Sequence[str], workers: int | None, progress: Callable[[int], None] | None
+    paths: Sequence[str], workers: int | None, reporter: Reporter
 ) -> dict[str, AudioInfo | str]:
     infos: dict[str, AudioInfo | str] = {}
-    # Opening files waits for the disk more than it computes.
-    with ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool:
+    with (
+        reporter.progress("opening files", len(paths)) as progress,
+        # Opening files waits for the disk more than it computes.
+        ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool,
+    ):
         for path, info in zip(paths, pool.map(_probe, paths), strict=True):
             infos[path] = info
-            if progress is not None:
-                progress(1)
+            progress.advance()
     return infos
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from auricle.audio.spectrogram import FLOOR_DB
 from auricle.core.errors import ConfigError, MissingExtra
 from auricle.core.reporting import one_line
 from auricle.core.types import FloatArray
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
 RANGE_DB = 65.0
 """From the loudest of a clip down to what is drawn black."""
-_QUIETEST_TOP_DB = -75.0
+_QUIETEST_TOP_DB = FLOOR_DB + RANGE_DB
 """A clip without anything louder is drawn dark instead of having its noise blown up."""
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
+MOST_CLIPS, MOST_ROWS, MOST_CELLS = 200, 400, 2000
+"""What a picture holds: more is no picture that a program opens."""
+
 Drawing: TypeAlias = Literal["colour", "braille", "ascii"]
 
+_CELL_INCHES = (2.4, 1.5)
+_TITLE_INCHES = 0.4
 _ROWS = 8
 _RAMP = " .:-=+*#%@"
 # Dark blue over red to pale yellow: brighter is louder also where colours are not told apart.
@@ -90,11 +96,11 @@ def print_sheet(console: Console, rows: Sequence[SheetRow], drawing: Drawing) ->
             for cell in row.cells
             if cell.spectrogram_db is not None
         ]
-        if blocks:
+        beside = max(1, (console.width + 2) // (blocks[0][0].cell_len + 2)) if blocks else 1
+        for first in range(0, len(blocks), beside):
             for line in range(_ROWS + 1):
-                console.print(
-                    Text("  ").join(block[line] for block in blocks), no_wrap=True, crop=True
-                )
+                joined = Text("  ").join(block[line] for block in blocks[first : first + beside])
+                console.print(joined, no_wrap=True, crop=True)
         for cell in row.cells:
             if cell.problem is not None:
                 console.print(Text(f"bad: {one_line(cell.problem)}", style="red"))
@@ -160,10 +166,21 @@ def _fitted(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
+def check_size(rows: int, clips: int) -> None:
+    """Refuse a picture of so many rows and clips in each that nobody could open it."""
+    if clips > MOST_CLIPS or rows > MOST_ROWS or rows * clips > MOST_CELLS:
+        raise ConfigError(
+            f"a picture shows at most {MOST_CLIPS} clips of a class, {MOST_ROWS} classes and "
+            f"{MOST_CELLS:,} clips in all, and {rows} times {clips} are asked for: lower --clips "
+            "or --page-size"
+        )
+
+
 def draw_sheet(rows: Sequence[SheetRow], output: str | Path) -> None:
     """Draw the rows to a PNG, SVG or PDF, whole or not at all.
 
-    Raises `ConfigError` for another suffix, `MissingExtra` without matplotlib, `WriteError`.
+    Raises `ConfigError` for another suffix and for too many clips, `MissingExtra` without
+    matplotlib, `WriteError`.
     """
     suffix = Path(output).suffix.lower()
     if suffix not in PICTURE_SUFFIXES:
@@ -172,10 +189,20 @@ def draw_sheet(rows: Sequence[SheetRow], output: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("A sheet as a picture", "train") from None
-    clips = max((len(row.cells) for row in rows), default=1)
-    size = (1.6 + 2.4 * clips, 0.6 + 1.5 * len(rows))
-    figure = Figure(figsize=size, layout="constrained", dpi=100)
-    grid = figure.subplots(max(1, len(rows)), max(1, clips), squeeze=False)
+    lines, clips = max(1, len(rows)), max([1, *(len(row.cells) for row in rows)])
+    check_size(lines, clips)
+    width, height = 0.2 + _CELL_INCHES[0] * clips, 0.1 + _CELL_INCHES[1] * lines
+    figure = Figure(figsize=(width, height), dpi=100)
+    # Laid out by hand: a layout that is solved for takes minutes for hundreds of clips.
+    grid = figure.subplots(lines, clips, squeeze=False)
+    figure.subplots_adjust(
+        left=0.1 / width,
+        right=1 - 0.1 / width,
+        bottom=0.1 / height,
+        top=1 - _TITLE_INCHES / height,
+        wspace=0.05,
+        hspace=_TITLE_INCHES / (_CELL_INCHES[1] - _TITLE_INCHES),
+    )
     fonts = installed_fonts()
     for axes in grid.flat:
         axes.set_axis_off()
