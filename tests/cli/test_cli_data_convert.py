@@ -65,6 +65,62 @@ def test_a_folder_per_class_becomes_a_table(tone_folder: Path, tmp_path: Path, d
     assert ["low/low-0.wav", "0.0", "0.8", "low"] in rows(tmp_path / "events.csv")
 
 
+def test_a_manifest_of_label_files_names_their_sounds(tmp_path: Path, done):
+    """What `auricle train` takes has the paths of sounds, whatever the label files call them."""
+    for site in "ab":
+        (tmp_path / site).mkdir()
+        (tmp_path / site / "050000.WAV").touch()
+        (tmp_path / site / "050000.txt").write_text(f"0.5\t1.5\t{site}\n")
+    done("data", "convert", tmp_path, tmp_path / "clips.csv", "--to", "manifest")
+    assert [row[:4] for row in rows(tmp_path / "clips.csv")] == [
+        ["a/050000.WAV", "0.5", "1.5", "a"],
+        ["b/050000.WAV", "0.5", "1.5", "b"],
+    ]
+
+
+def test_columns_called_like_those_of_the_target_are_renamed(tmp_path: Path, done):
+    source = tmp_path / "a.csv"
+    source.write_text(
+        "path,onset_s,offset_s,labels,split,fold,group,onset,Filename\na.wav,1,2,owl,,,,x,y\n"
+    )
+    done("data", "convert", source, tmp_path / "b.tsv", "--to", "tsv")
+    done("data", "convert", tmp_path / "b.tsv", tmp_path / "c.csv", "--to", "manifest")
+    text = (tmp_path / "c.csv").read_text().splitlines()
+    assert text == [
+        "path,onset_s,offset_s,labels,split,fold,group,onset_,Filename_",
+        "a.wav,1.0,2.0,owl,,,,x,y",
+    ]
+    (tmp_path / "d.csv").write_text("filename,onset,offset,event_label,labels\na.wav,1,2,owl,z\n")
+    done("data", "convert", tmp_path / "d.csv", tmp_path / "e.csv", "--to", "manifest")
+    assert "labels_" in (tmp_path / "e.csv").read_text()
+
+
+def test_what_no_label_format_can_say_is_told(tmp_path: Path, cli, done, message_of):
+    source = tmp_path / "a.csv"
+    source.write_text(
+        "path,onset_s,offset_s,labels,split,fold,group\n"
+        "a.wav,1,2,,,,\na.wav,2,3,owl,,,\nb.wav,3,,fox,,,\nc.wav,0,,,,,\n"
+    )
+    for to in ("tsv", "raven", "jams"):
+        out = tmp_path / f"out.{to}"
+        outcome = done("data", "convert", source, out, "--to", to, "--duration", "5")
+        assert "nothing is in part of a file: 1 stretch left out" in outcome.err
+        done("data", "convert", out, tmp_path / f"{to}.csv")
+        assert [row[:4] for row in rows(tmp_path / f"{to}.csv")] == [
+            ["a.wav", "2.0", "3.0", "owl"],
+            ["b.wav", "3.0", "5.0", "fox"],
+            ["c.wav", "", "", ""],
+        ]
+    error = message_of(
+        cli("data", "convert", source, tmp_path / "x.tsv", "--to", "tsv", "--duration", "2")
+    )
+    assert "begins at 3 s, and the file ends at 2 s" in error
+    source.write_text("path,onset_s,offset_s,labels,split,fold,group\nb.wav,3,,fox,,,\n")
+    assert "--weak" in message_of(
+        cli("data", "convert", source, tmp_path / "x.tsv", "--to", "weak")
+    )
+
+
 def test_ids_become_names(table: Path, tmp_path: Path, done):
     names = tmp_path / "names.csv"
     names.write_text("id,label\nowl,Tawny owl\nfox,Red fox\n")
@@ -79,7 +135,7 @@ def test_rows_that_cannot_be_used(table: Path, tmp_path: Path, cli, done, messag
     assert not out.exists()
     outcome = cli("data", "convert", table, out)
     assert outcome.status == 1
-    assert "1 rows were left out" in outcome.err
+    assert "1 row left out" in outcome.err
     assert len(rows(out)) == 4
     done("data", "convert", table, out, "--force", "--allow-skips")
 

@@ -59,6 +59,7 @@ def convert(
     from auricle.core.config import validate
     from auricle.data import DataConfig
     from auricle.data.convert import check_output, convert_labels, read_any_labels, target_of
+    from auricle.data.wording import plural
 
     if duration_s is not None and not 0 < duration_s < float("inf"):
         raise ConfigError(f"--duration must be above 0 seconds, got {duration_s}")
@@ -72,11 +73,12 @@ def convert(
         reporter.say(f"data: {note}")
     left_out = (*labels.manifest.rejected, *labels.manifest.missing)
     if left_out and strict:
-        raise DataError(f"--strict: {len(left_out)} rows cannot be used, the first: {left_out[0]}")
+        rows = plural(len(left_out), "row")
+        raise DataError(f"--strict: {rows} cannot be used, the first: {left_out[0]}")
     notes = convert_labels(labels, output, target, weak=weak, duration_s=duration_s)
     for note in notes:
         reporter.warn(note)
     if left_out:
-        reporter.warn(f"{len(left_out)} rows were left out, the first: {left_out[0]}")
+        reporter.warn(f"{plural(len(left_out), 'row')} left out, the first: {left_out[0]}")
     say_next(f"{len(labels.manifest.clips):,} rows read; saved as {target}: {output}")
     return skip_status(len(left_out), allow_skips)

@@ -18,8 +18,9 @@ from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.manifest_files import MANIFEST_SUFFIXES, is_manifest, write_manifest
 from auricle.data.readers import read_dataset
+from auricle.data.readers.labelled import SoundIndex
 from auricle.data.unheard import read_unheard
-from auricle.data.wording import listed
+from auricle.data.wording import listed, plural
 from auricle.events import FORMATS, find_format, write_labels
 from auricle.events.formats.base import RecordingFormat, number
 from auricle.events.formats.weak_tables import SEGMENT_COLUMNS
@@ -147,16 +148,23 @@ def convert_labels(
     kind = FORMATS[to]
     clips = manifest.columns
     labelled = clips.labels.sizes > 0
-    untimed = np.isnan(clips.offsets_s)
-    if not kind.strong and bool((labelled & ~untimed).any()):
+    timed = ~np.isnan(clips.offsets_s) | (clips.onsets_s > 0)
+    bare = timed & ~labelled  # a stretch in which nothing is, which no label format can say
+    if bool(bare.any()):
+        clips = clips.select(~bare)
+        manifest = replace(manifest, clips=clips)
+    if not kind.strong and bool((labelled & timed).any()):
         raise DataError(
             f"labels with times do not fit into '{to}', which says what is in a file and not "
             "when: --weak drops the times"
         )
-    fill = _durations(labels, duration_s) if not kind.weak else None
     columns = [name for name in clips.extra if kind.holds is None or name in kind.holds]
-    write_labels(output, _rows(manifest, labels, fill, to), to, extra=columns)
+    fill = _durations(labels, duration_s)
+    write_labels(output, _rows(manifest, labels, fill, weak=kind.weak), to, extra=columns)
     notes: list[str] = []
+    if bool(bare.any()):
+        rows = plural(int(np.count_nonzero(bare)), "stretch", "stretches")
+        notes.append(f"'{to}' cannot say that nothing is in part of a file: {rows} left out")
     dropped = [name for name in clips.extra if name not in columns]
     dropped += _own_columns(manifest)
     if dropped:
@@ -171,15 +179,23 @@ def _own_columns(manifest: Manifest) -> list[str]:
 
 
 def _rows(
-    manifest: Manifest, labels: Labels, fill: Callable[[Clip], float] | None, to: str
+    manifest: Manifest, labels: Labels, length_s: Callable[[Clip], float], *, weak: bool
 ) -> Iterator[Clip]:
-    """Walk the rows as the target takes them: names for paths, times where they are wanted."""
+    """Walk the rows as the target takes them: names for paths, times where they are wanted.
+
+    `weak`: it can say what is in a file without saying when; from 3 s on is a time, too.
+    """
     root = os.path.abspath(labels.root)
     for clip in manifest.clips:
         name = clip.path if labels.names else _name(clip.path, root)
         offset_s = clip.offset_s
-        if offset_s is None and clip.labels and fill is not None:
-            offset_s = fill(clip)
+        if offset_s is None and clip.labels and (clip.onset_s > 0 or not weak):
+            offset_s = length_s(clip)
+            if offset_s <= clip.onset_s:
+                raise DataError(
+                    f"'{clip.labels[0]}' in {name} begins at {clip.onset_s:g} s, and the file ends "
+                    f"at {offset_s:g} s"
+                )
         yield replace(clip, path=name, offset_s=offset_s)
 
 
@@ -192,8 +208,13 @@ def _name(path: str, root: str) -> str:
 
 
 def _with_paths(manifest: Manifest, labels: Labels) -> Manifest:
-    root = labels.root
-    clips = (replace(clip, path=os.path.join(root, clip.path)) for clip in manifest.clips)
+    """Return the labels with paths: of the sounds where they are there, else where they may be."""
+    sounds = SoundIndex(labels.root)
+
+    def path(name: str) -> str:
+        return (sounds.find(name) if len(sounds) else None) or os.path.join(labels.root, name)
+
+    clips = (replace(clip, path=path(clip.path)) for clip in manifest.clips)
     return Manifest.of(clips, labels=manifest.labels, multi_label=manifest.multi_label)
 
 

@@ -8,6 +8,7 @@ from auricle.data.config import DataConfig
 from auricle.data.labels import choose_labels
 from auricle.data.manifest import Manifest
 from auricle.data.manifest_files import is_manifest, read_manifest
+from auricle.data.readers.labelled import kept_apart
 from auricle.data.wording import listed, plural
 from auricle.events import Faults, read_labels
 
@@ -24,7 +25,7 @@ def read_unheard(path: str | Path, config: DataConfig, form: str | None = None) 
         return choose_labels(read_manifest(path, config.audio_root), config)
     faults = Faults()
     rows = read_labels(path, form, faults=faults, label_column=config.label)
-    manifest = Manifest.of(rows, multi_label=True)
+    manifest = Manifest.of(map(kept_apart, rows), multi_label=True)
     if not len(manifest.clips):
         raise DataError(f"no row of {path} can be used: {listed(faults.rejected) or 'it has none'}")
     manifest = replace(manifest, rejected=tuple(faults.rejected))

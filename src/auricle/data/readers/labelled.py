@@ -200,7 +200,7 @@ class LabelGatherer:
         Raises `DataError` where not one clip can be used.
         """
         manifest = self._gather.manifest(
-            map(self._without_columns, clips),
+            map(kept_apart, clips),
             path,
             labels=labels,
             multi_label=True,
@@ -221,12 +221,13 @@ class LabelGatherer:
             )
         return manifest
 
-    def _without_columns(self, clip: Clip) -> Clip:
-        """Rename extra columns that a manifest has for something else."""
-        if clip.extra.keys().isdisjoint(COLUMNS):
-            return clip
-        extra = {f"{k}_" if k in COLUMNS else k: cell for k, cell in clip.extra.items()}
-        return replace(clip, extra=extra)
+
+def kept_apart(clip: Clip) -> Clip:
+    """Rename extra columns of a label file that a manifest has for something else."""
+    if clip.extra.keys().isdisjoint(COLUMNS):
+        return clip
+    extra = {f"{k}_" if k in COLUMNS else k: cell for k, cell in clip.extra.items()}
+    return replace(clip, extra=extra)
 
 
 def names_beside(folder: Path, tables: Sequence[str]) -> tuple[dict[str, Label], Path | None]:

@@ -134,6 +134,12 @@ def checked_clip(
     return Clip(path, labels, onset_s, offset_s, extra=extra or {})
 
 
+def free_columns(names: Iterable[str], taken: Iterable[Sequence[str]]) -> list[str]:
+    """Return what extra columns are called where some names are `taken` by a table's own."""
+    ours = {name for aliases in taken for name in aliases}
+    return [f"{name}_" if name.casefold() in ours else name for name in names]
+
+
 def time_fault(onset_s: float, offset_s: float) -> str | None:
     """Say what is wrong with the times of an event, in seconds; None where nothing is."""
     if not (math.isfinite(onset_s) and math.isfinite(offset_s)):

@@ -15,7 +15,14 @@ from auricle.core.tables import Table, open_table
 from auricle.core.types import Clip
 from auricle.core.writing import write_csv
 from auricle.events.formats import FORMATS
-from auricle.events.formats.base import Reading, TableFormat, check_text, checked_clip, seconds
+from auricle.events.formats.base import (
+    Reading,
+    TableFormat,
+    check_text,
+    checked_clip,
+    free_columns,
+    seconds,
+)
 
 _ALIASES = (
     ("filename", "file_name", "file", "audio_filename", "segment_id", "clip_id"),
@@ -85,7 +92,7 @@ class StrongTable(TableFormat):
         """Write a row per event and label; a recording without events has empty cells."""
         write_csv(
             path,
-            [*self._header, *extra],
+            [*self._header, *free_columns(extra, _ALIASES)],
             (cells for clip in rows for cells in self._cells(clip, extra)),
             self._delimiter,
         )

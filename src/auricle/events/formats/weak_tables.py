@@ -22,6 +22,7 @@ from auricle.events.formats.base import (
     TableFormat,
     check_text,
     checked_clip,
+    free_columns,
     number,
     seconds,
     time_fault,
@@ -78,7 +79,8 @@ class WeakTable(TableFormat):
             [clip.path, _joined(clip), *(clip.extra.get(name, "") for name in extra)]
             for clip in rows
         )
-        write_csv(path, [_NAMES[0], _LABELS[0], *extra], cells, "\t")
+        header = [_NAMES[0], _LABELS[0], *free_columns(extra, (_NAMES, _LABELS))]
+        write_csv(path, header, cells, "\t")
 
 
 class SegmentTable(TableFormat):
