@@ -395,6 +395,14 @@ def test_two_classes_can_be_trained_and_one_where_clips_may_have_none(touch, rea
     require_trainable(read(path, label_separator="|"))
 
 
+def test_a_recording_without_events_needs_several_labels_a_clip(read, table):
+    rows = "filename\tonset\toffset\tevent_label\na.wav\t0\t1\tdog\na.wav\t1\t2\tcat\nc.wav\t\t\t\n"
+    path = table(rows, "a.wav", "c.wav", name="labels.tsv")
+    with pytest.raises(DataError, match=r"1 clip has no label, .*c\.wav.*--data\.label_separator"):
+        require_trainable(read(path))
+    require_trainable(read(path, label_separator="|"))
+
+
 def test_an_empty_training_part_cannot_be_trained(table, read):
     path = table("path,label,split\na.wav,x,test\nb.wav,y,test\n", "a.wav", "b.wav")
     with pytest.raises(DataError, match="training part of the split is empty"):

@@ -8,6 +8,7 @@ import numpy as np
 from auricle.core.errors import DataError
 from auricle.core.types import Clip, Label
 from auricle.data.clips import Clips
+from auricle.data.wording import plural
 
 SPLITS = ("train", "validation", "test")
 
@@ -111,9 +112,17 @@ def unit_of(clip: Clip) -> tuple[str, str]:
 def require_trainable(manifest: Manifest) -> None:
     """Refuse what cannot be trained on.
 
-    Raises `DataError` for fewer than two classes (one, where a clip may have several), or for
-    no training clip; a manifest that was not split yet counts as a whole.
+    Raises `DataError` for fewer than two classes (one, where a clip may have several), for
+    no training clip, and for a clip without a label where each must have one, in whichever part; a
+    manifest that was not split yet counts as a whole.
     """
+    bare = np.flatnonzero(manifest.columns.labels.sizes == 0)
+    if len(bare) and not manifest.multi_label:
+        raise DataError(
+            f"{plural(len(bare), 'clip has', 'clips have')} no label, the first: "
+            f"{manifest.columns[int(bare[0])].path}. Leave them out, or let a clip have several "
+            "labels or none: --data.label_separator '|'"
+        )
     split = bool(manifest.columns.splits.filled().any())
     clips = manifest.of_split("train").columns if split else manifest.columns
     if not len(clips):
