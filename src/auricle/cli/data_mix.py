@@ -260,20 +260,22 @@ def _names(text: str | None, labels: Sequence[str]) -> set[str]:
 
 def _show(report: "MixReport", output: Path, reporter: Reporter) -> int:
     """Print what was made; return how many sounds were left out."""
+    from auricle.data.wording import plural
+
     rows = [
         (label, events, round(report.seconds[label], 1))
         for label, events in sorted(report.events.items())
     ]
     emit(("event", "count", "seconds"), rows, None)
     if report.unplaced:
-        reporter.say(f"{report.unplaced} events found no room among the others (--max-overlap)")
+        reporter.say(
+            f"{plural(report.unplaced, 'event')} found no room among the others (--max-overlap)"
+        )
     for reason in list(report.bad.values())[:_SHOWN_BAD]:
         reporter.warn(f"left out: {reason}")
     if report.bad:
-        sounds = "1 sound" if len(report.bad) == 1 else f"{len(report.bad)} sounds"
+        sounds = plural(len(report.bad), "sound")
         reporter.warn(f"{sounds} could not be used; others were taken")
-    say_next(
-        f"{report.soundscapes} soundscapes, {sum(report.events.values())} events: "
-        f"{output / 'labels.tsv'}"
-    )
+    events = plural(report.events.total(), "event")
+    say_next(f"{plural(report.soundscapes, 'soundscape')}, {events}: {output / 'labels.tsv'}")
     return len(report.bad)

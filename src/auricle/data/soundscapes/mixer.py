@@ -297,7 +297,8 @@ def _scale(samples: FloatArray) -> float:
 def _stretch_of(source: Source, config: MixConfig, place: tuple[float, float]) -> Background:
     """Choose what is read of a background: all that is heard of a short one, a part of a long."""
     info = probe(source.path)
-    end_s = source.offset_s if source.offset_s is not None else info.duration_s
+    ends_s = [end_s for end_s in (source.offset_s, info.duration_s) if end_s is not None]
+    end_s = min(ends_s, default=None)
     rate = info.sample_rate
     start = seconds_to_samples(source.onset_s, rate)
     if end_s is None or end_s - source.onset_s <= max(_WHOLE_S, 2 * config.length_s):
