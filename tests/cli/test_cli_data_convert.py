@@ -99,17 +99,18 @@ def test_what_no_label_format_can_say_is_told(tmp_path: Path, cli, done, message
     source = tmp_path / "a.csv"
     source.write_text(
         "path,onset_s,offset_s,labels,split,fold,group\n"
-        "a.wav,1,2,,,,\na.wav,2,3,owl,,,\nb.wav,3,,fox,,,\nc.wav,0,,,,,\n"
+        "a.wav,1,2,,,,\na.wav,2,3,owl,,,\nb.wav,3,,fox,,,\nc.wav,0,,,,,\nd.wav,1,2,,,,\n"
     )
     for to in ("tsv", "raven", "jams"):
         out = tmp_path / f"out.{to}"
         outcome = done("data", "convert", source, out, "--to", to, "--duration", "5")
-        assert "nothing is in part of a file: 1 stretch left out" in outcome.err
+        assert "nothing is in part of a file: 2 stretches not written" in outcome.err
         done("data", "convert", out, tmp_path / f"{to}.csv")
         assert [row[:4] for row in rows(tmp_path / f"{to}.csv")] == [
             ["a.wav", "2.0", "3.0", "owl"],
             ["b.wav", "3.0", "5.0", "fox"],
             ["c.wav", "", "", ""],
+            ["d.wav", "", "", ""],
         ]
     error = message_of(
         cli("data", "convert", source, tmp_path / "x.tsv", "--to", "tsv", "--duration", "2")

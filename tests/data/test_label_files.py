@@ -173,6 +173,38 @@ def test_clips_without_a_class_stay_in_multi_label_data(listing):
     assert noted(chosen, "dropped (b)", "1 clip without another stay")
 
 
+@pytest.mark.parametrize("chosen_by", ["classes", "background"])
+def test_an_event_that_lost_its_label_is_no_example_of_none_where_another_sounds(
+    listing, chosen_by
+):
+    """Music under a whole recording, dropped, must not say that nobody speaks in it."""
+    rows = [
+        ("a.wav", "Music", 0.0, 10.0),
+        ("a.wav", "Speech", 2.0, 3.0),
+        ("a.wav", "Music", 3.0, 4.0),
+        ("a.wav", "Music", 2.5, 2.6),
+        ("b.wav", "Music", 2.0, 3.0),
+        ("c.wav", "Speech", 5.0, None),
+        ("c.wav", "Music", 8.0, 9.0),
+        ("c.wav", "Music", 0.0, None),
+        ("c.wav", "Music", 1.0, 5.0),
+    ]
+    manifest = Manifest.of(
+        (Clip(path, (label,), onset, offset) for path, label, onset, offset in rows),
+        multi_label=True,
+    )
+    option = {"classes": listing("Speech\n")} if chosen_by == "classes" else {"background": "Music"}
+    chosen = choose(manifest, **option)
+    assert [(clip.path, clip.labels, clip.onset_s) for clip in chosen.clips] == [
+        ("a.wav", ("Speech",), 2.0),
+        ("a.wav", (), 3.0),
+        ("b.wav", (), 2.0),
+        ("c.wav", ("Speech",), 5.0),
+        ("c.wav", (), 1.0),
+    ]
+    assert noted(chosen, "3 clips", "examples of none", "4 that others with a label lie over")
+
+
 @pytest.mark.parametrize("entry", ["/m/2\n/m/1\n", "Cat\nDog\n", "/m/2\nDog\n", "Cat\n/m/2\n/m/1"])
 def test_a_list_may_hold_ids_or_names(listing, entry: str):
     names = listing("id\tlabel\n/m/1\tDog\n/m/2\tCat\n/m/3\tOwl\n", "names.tsv")

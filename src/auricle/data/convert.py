@@ -149,10 +149,10 @@ def convert_labels(
     clips = manifest.columns
     labelled = clips.labels.sizes > 0
     timed = ~np.isnan(clips.offsets_s) | (clips.onsets_s > 0)
-    bare = timed & ~labelled  # a stretch in which nothing is, which no label format can say
+    bare = timed & ~labelled
     if bool(bare.any()):
-        clips = clips.select(~bare)
-        manifest = replace(manifest, clips=clips)
+        manifest = replace(manifest, clips=tuple(_without_bare_stretches(manifest)))
+        clips = manifest.columns
     if not kind.strong and bool((labelled & timed).any()):
         raise DataError(
             f"labels with times do not fit into '{to}', which says what is in a file and not "
@@ -164,7 +164,7 @@ def convert_labels(
     notes: list[str] = []
     if bool(bare.any()):
         rows = plural(int(np.count_nonzero(bare)), "stretch", "stretches")
-        notes.append(f"'{to}' cannot say that nothing is in part of a file: {rows} left out")
+        notes.append(f"'{to}' cannot say that nothing is in part of a file: {rows} not written")
     dropped = [name for name in clips.extra if name not in columns]
     dropped += _own_columns(manifest)
     if dropped:
@@ -216,6 +216,21 @@ def _with_paths(manifest: Manifest, labels: Labels) -> Manifest:
 
     clips = (replace(clip, path=path(clip.path)) for clip in manifest.clips)
     return Manifest.of(clips, labels=manifest.labels, multi_label=manifest.multi_label)
+
+
+def _without_bare_stretches(manifest: Manifest) -> Iterator[Clip]:
+    """Walk the rows but for stretches without a label; a file that has no other stays, empty."""
+    kept = {clip.path for clip in manifest.clips if clip.labels or not _is_stretch(clip)}
+    for clip in manifest.clips:
+        if clip.labels or not _is_stretch(clip):
+            yield clip
+        elif clip.path not in kept:
+            kept.add(clip.path)
+            yield replace(clip, onset_s=0.0, offset_s=None)
+
+
+def _is_stretch(clip: Clip) -> bool:
+    return clip.onset_s > 0 or clip.offset_s is not None
 
 
 def _without_times(manifest: Manifest) -> Iterator[Clip]:

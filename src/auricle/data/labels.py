@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from auricle.core.errors import DataError, nearest
 from auricle.core.tables import text_lines
 from auricle.core.types import Label
-from auricle.data.clips import LabelColumn
+from auricle.data.clips import Clips, LabelColumn
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
 from auricle.data.texts import smallest, starts_of
@@ -27,12 +28,15 @@ _NAME_COLUMNS = words("displayname name label labelname class classname category
 _LONGEST_NAME = 200
 _COMMENT = "#"
 
+Mask = npt.NDArray[np.bool_]
+
 
 def choose_labels(manifest: Manifest, config: DataConfig, *, lenient: bool = False) -> Manifest:
     """Rename, keep and order the classes of a manifest as the configuration says.
 
     A clip that is left without a label is dropped, with a note, where every clip must have one;
-    in a multi-label data set it stays as an example of none of the classes. `lenient`: data need
+    in a multi-label data set it stays as an example of none of the classes, unless another one
+    of its file that has a label lies over it in time. `lenient`: data need
     not hold the background class, as where a classifier is judged on data of its classes only.
     Raises `DataError` for a file that cannot be used, and for a class or a background that is
     most likely misspelt.
@@ -180,16 +184,17 @@ def _kept(
     bare_now = (clips.labels.sizes > 0) & (column.sizes == 0)
     dropped = _counts(clips.labels, set(clips.labels.names) - set(classes))
     clips = clips.having(labels=column)
-    if not manifest.multi_label:
-        clips = clips.select(~bare_now)
+    hidden = _under_labels(clips, bare_now) if manifest.multi_label else bare_now
+    clips = clips.select(~hidden)
     if not len(clips):
         raise DataError(f"--data.classes {path}: no clip has one of its classes")
     if dropped:
         gone = listed(label for label, _ in dropped.most_common())
-        count = plural(int(np.count_nonzero(bare_now)), "clip")
+        counted = bare_now & ~hidden if manifest.multi_label else hidden
+        count = plural(int(np.count_nonzero(counted)), "clip")
         notes.append(
             f"labels that {path.name} lacks are dropped ({gone}); {count} without another stay as "
-            "examples of none of the classes"
+            f"examples of none of the classes{_hidden(hidden)}"
             if manifest.multi_label
             else f"{count} of classes that {path.name} lacks are left out: {gone}"
         )
@@ -248,15 +253,43 @@ def _with_background(
     labels = tuple(label for label in manifest.labels if label != background)
     column = _relabelled(clips.labels, {label: label for label in labels})
     changed = column.sizes < clips.labels.sizes
-    bare_now = int(np.count_nonzero(changed & (column.sizes == 0)))
+    clips = clips.having(labels=column)
+    bare_now = changed & (column.sizes == 0)
+    hidden = _under_labels(clips, bare_now)
+    count = plural(int(np.count_nonzero(bare_now & ~hidden)), "clip")
     notes = [
-        f"{plural(bare_now, 'clip')} labelled '{background}' are examples of none of the classes"
+        f"{count} labelled '{background}' are examples of none of the classes{_hidden(hidden)}"
     ]
-    if others := int(np.count_nonzero(changed)) - bare_now:
+    if others := int(np.count_nonzero(changed & ~bare_now)):
         notes.append(
             f"{plural(others, 'clip')} labelled '{background}' have other labels too, which count"
         )
-    return replace(manifest, clips=clips.having(labels=column), labels=labels).noting(*notes)
+    return replace(manifest, clips=clips.select(~hidden), labels=labels).noting(*notes)
+
+
+def _under_labels(clips: Clips, bare: Mask) -> Mask:
+    """Say which of the `bare` stretches overlap one of the same file that has a label.
+
+    They are examples of nothing: an event that lost its label may sound over one that kept its.
+    """
+    if not bare.any():
+        return bare
+    files = clips.paths.factorise()[0].astype(np.int64)
+    ends_s = np.where(np.isnan(clips.offsets_s), np.inf, clips.offsets_s)
+    moments = np.unique(np.concatenate([clips.onsets_s, ends_s]), return_inverse=True)[1]
+    # Numbers of moments, file after file: every file's are above those of the files before it.
+    onsets, ends = files * len(moments) + moments.reshape(2, -1)
+    labelled = clips.labels.sizes > 0
+    begun = np.searchsorted(np.sort(onsets[labelled]), ends[bare], "left")
+    over = np.searchsorted(np.sort(ends[labelled]), onsets[bare], "right")
+    under = np.zeros(len(clips), np.bool_)
+    under[bare] = begun > over
+    return under
+
+
+def _hidden(hidden: Mask) -> str:
+    count = int(np.count_nonzero(hidden))
+    return f"; {count:,} that others with a label lie over are left out" if count else ""
 
 
 # -- columns of labels -----------------------------------------------------------------------------
