@@ -9,7 +9,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from auricle.audio import blocks, probe
 from auricle.audio.encoding import encode
 from auricle.core.errors import AudioError, DataError, MissingExtra
 from auricle.core.reporting import Progress, Reporter, Silent
+from auricle.core.threads import in_order
 from auricle.core.types import Clip, FloatArray, Label
 from auricle.core.writing import replacing
 from auricle.data.config import DataConfig
@@ -144,13 +144,13 @@ def _plan_all(
     """Plan the cuts of every recording that can be read, and say which cannot."""
     rejected: list[str] = []
     readable: list[tuple[Recording, int, int]] = []
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        sizes = pool.map(lambda one: _size(one.path, options, config), recordings)
-        for recording, size in zip(recordings, sizes, strict=True):
-            if isinstance(size, str):
-                rejected.append(size)
-            else:
-                readable.append((recording, *size))
+    for recording, size in in_order(
+        lambda one: _size(one.path, options, config), recordings, workers
+    ):
+        if isinstance(size, str):
+            rejected.append(size)
+        else:
+            readable.append((recording, *size))
     one_label = _one_label_each(recordings, options)
     background_s = _background_s(recordings, options)
     planned: list[_Planned] = []
@@ -269,14 +269,10 @@ def _run_all(
         with lock:
             progress.advance()
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        try:
-            return list(
-                pool.map(lambda job: _cut_recording(job, options, config, advance, stop), jobs)
-            )
-        except BaseException:
-            stop.set()  # the threads that still decode end with their block
-            raise
+    def work(job: _Job) -> _Done:
+        return _cut_recording(job, options, config, advance, stop)
+
+    return [done for _, done in in_order(work, jobs, workers, stop=stop)]
 
 
 def _cut_recording(

@@ -7,7 +7,6 @@ import os
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from auricle.audio import AudioInfo, load, log_mel_spectrogram, probe
 from auricle.core.errors import AudioError, MissingExtra
 from auricle.core.reporting import Reporter, Silent
+from auricle.core.threads import in_order
 from auricle.core.types import Clip, FloatArray, Label
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
@@ -153,12 +153,10 @@ def _probe_all(
     paths: Sequence[str], workers: int | None, reporter: Reporter
 ) -> dict[str, AudioInfo | str]:
     infos: dict[str, AudioInfo | str] = {}
-    with (
-        reporter.progress("opening files", len(paths)) as progress,
-        # Opening files waits for the disk more than it computes.
-        ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool,
-    ):
-        for path, info in zip(paths, pool.map(_probe, paths), strict=True):
+    # Opening files waits for the disk more than it computes.
+    workers = workers or 2 * (os.cpu_count() or 1)
+    with reporter.progress("opening files", len(paths)) as progress:
+        for path, info in in_order(_probe, paths, workers):
             infos[path] = info
             progress.advance()
     return infos
@@ -305,11 +303,10 @@ def thumbnails(
     workers: int | None = None,
 ) -> dict[Label | None, list[Thumbnail]]:
     """Compute the thumbnails of the clips of each class, in `workers` threads."""
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        pending = {
-            label: [
-                pool.submit(thumbnail, clip, config, bands=bands, columns=columns) for clip in of
-            ]
-            for label, of in clips.items()
-        }
-        return {label: [one.result() for one in of] for label, of in pending.items()}
+    made: dict[Label | None, list[Thumbnail]] = {label: [] for label in clips}
+    drawn = ((label, clip) for label, of in clips.items() for clip in of)
+    for (label, _), one in in_order(
+        lambda item: thumbnail(item[1], config, bands=bands, columns=columns), drawn, workers
+    ):
+        made[label].append(one)
+    return made

@@ -2,12 +2,9 @@
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +17,7 @@ from auricle.core.errors import (
     NotFiniteAudio,
     TruncatedAudio,
 )
+from auricle.core.threads import in_order
 from auricle.core.types import Clip, FloatArray
 from auricle.core.units import samples_to_seconds
 from auricle.data.check.cache import MeasureCache
@@ -30,7 +28,6 @@ from auricle.data.manifest import Manifest
 
 FULL_SCALE = 0.999
 
-_AHEAD = 4  # clips a worker that wait or are done, so that memory stays flat over millions
 _JOINED = 4096
 
 
@@ -99,30 +96,6 @@ def _is_passing(result: Measured | Fault) -> bool:
 def _measure_unless_known(item: tuple[Clip, Measured | Fault | None]) -> Measured | Fault:
     clip, known = item
     return measure(clip) if known is None else known
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None
-) -> Generator[tuple[Item, Result], None, None]:
-    """Run `function` over items in threads and yield each with its result, a few ahead only."""
-    workers = workers or os.cpu_count() or 1
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    rest = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in islice(rest, workers * _AHEAD):
-                waiting.append((item, pool.submit(function, item)))
-            while waiting:
-                item, future = waiting.popleft()
-                yield item, future.result()
-                for following in islice(rest, 1):
-                    waiting.append((following, pool.submit(function, following)))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def measure(clip: Clip) -> Measured | Fault:

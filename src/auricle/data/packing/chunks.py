@@ -12,9 +12,7 @@ import json
 import os
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ import numpy.typing as npt
 from auricle.audio.members.h5 import HASH_BYTES
 from auricle.core.errors import AudioError, ConfigError
 from auricle.core.reporting import Reporter
+from auricle.core.threads import in_order
 from auricle.core.writing import WriteError, remove_leftovers, replacing, write_text
 from auricle.data.packing.sound import CLIPS_AT_ONCE, Packed
 
@@ -143,27 +142,16 @@ def fill_chunks(
                 raise _Stopped
             yield one
 
-    def make(chunk: int, indices: range) -> int:
+    def make(one: tuple[int, range]) -> int:
+        chunk, indices = one
         if work.entries(chunk) is None:
             work.write(chunk, going(encode(indices)))
         return len(indices)
 
-    waiting: deque[Future[int]] = deque()
-    with (
-        reporter.progress("packing clips", clips) as progress,
-        ThreadPoolExecutor(workers, "auricle-pack") as pool,
-    ):
-        try:
-            for chunk, indices in enumerate(chunk_ranges(clips)):
-                waiting.append(pool.submit(make, chunk, indices))
-                if len(waiting) > 2 * workers:
-                    progress.advance(waiting.popleft().result())
-            while waiting:
-                progress.advance(waiting.popleft().result())
-        finally:
-            stop.set()
-            for future in waiting:
-                future.cancel()
+    chunks = enumerate(chunk_ranges(clips))
+    with reporter.progress("packing clips", clips) as progress:
+        for _, done in in_order(make, chunks, workers, stop=stop):
+            progress.advance(done)
 
 
 class _Stopped(Exception):

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 import soundfile
 
 from auricle.core.errors import ConfigError, DataError
+from auricle.core.threads import in_order
 from auricle.core.types import FloatArray, Label
 from auricle.core.writing import remove_leftovers, replacing, write_json, write_text
 from auricle.data.soundscapes.mixer import Mixer, Source
@@ -86,14 +86,9 @@ def mix_folder(
     _prepare(folder, settings, resume=resume, force=force)
     job = _Job(folder, mixer, suffix, strict)
     _restore(job, count)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        try:
-            for _ in pool.map(job.make, range(count)):
-                if progress is not None:
-                    progress()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    for _ in in_order(job.make, range(count), workers):
+        if progress is not None:
+            progress()
     return _finish(job, count)
 
 
