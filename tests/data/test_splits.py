@@ -1,6 +1,7 @@
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_the_order_and_the_place_of_the_files_change_nothing(
     order.shuffle(clips)
     there = apply_splits(Manifest(tuple(clips), moved.labels, group_declared=group), CONFIG, seed)
     assert parts(here) == parts(there, "/else/where")
+
+
+@pytest.mark.parametrize("pack", ["/x/data.h5", "else/where.TAR"])
+def test_a_pack_is_drawn_as_the_files_that_it_holds(pack: str):
+    rows = [(label,) for label in "aaaaaaabbbbbbbccccc"]
+    files = apply_splits(manifest_of(rows, grouped=False), CONFIG, seed=3)
+    clips = [replace(clip, path=pack + "::" + clip.path[len("/data/") :]) for clip in files.clips]
+    bare = [replace(clip, split=None) for clip in clips]
+    packed = apply_splits(Manifest.of(bare, labels=files.labels), CONFIG, seed=3)
+    assert list(packed.clips) == clips
 
 
 @quick

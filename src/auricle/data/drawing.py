@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from auricle.audio.members import member_as_file
 from auricle.core.types import Label
 from auricle.data.clips import Clips, LabelColumn
 from auricle.data.texts import ROWS_AT_ONCE, Column, IntArray, first_appearance, pairs, smallest
@@ -274,7 +275,7 @@ def _common_folder(paths: Column) -> str:
     """Return the folder that holds all files, `""` where they lie on several drives."""
     common, inside = None, ""
     for start in range(0, len(paths), ROWS_AT_ONCE):
-        for path in paths.block(start, start + ROWS_AT_ONCE):
+        for path in map(member_as_file, paths.block(start, start + ROWS_AT_ONCE)):
             if inside and path.startswith(inside) and os.path.normpath(path) == path:
                 continue
             folder = os.path.dirname(os.path.abspath(path))
@@ -288,6 +289,7 @@ def _common_folder(paths: Column) -> str:
 
 def _portable(path: str, root: str, inside: str) -> str:
     """Name a file the same on every machine: from the data set's folder, slashes, NFC."""
+    path = member_as_file(path)
     if inside and path.startswith(inside) and os.path.normpath(path) == path:
         name = path[len(inside) :]
     else:

@@ -50,14 +50,26 @@ def split_member(path: str | os.PathLike[str]) -> tuple[str, str] | None:
     A path names a member only where its container exists as a file with a suffix of
     `CONTAINERS`; every other name with `::` in it is the name of an ordinary file.
     """
-    text = os.fspath(path)
-    at = text.find(SEPARATOR)
+    return next((split for split in _splits(os.fspath(path)) if os.path.isfile(split[0])), None)
+
+
+def member_as_file(path: str) -> str:
+    """Name a member as a file in a folder that is called as its container; files as they are.
+
+    So what is drawn or matched by name is the same for files and for a pack of them. Only the
+    name counts: nothing is looked for on the disk.
+    """
+    return next((os.sep.join(split) for split in _splits(path)), path)
+
+
+def _splits(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what may be a container and its member, the shortest container first."""
+    at = path.find(SEPARATOR)
     while at >= 0:
-        container = text[:at]
-        if is_container(container):
-            return container, text[at + len(SEPARATOR) :]
-        at = text.find(SEPARATOR, at + 1)
-    return None
+        container = path[:at]
+        if os.path.splitext(container)[1].lower() in CONTAINERS:
+            yield container, path[at + len(SEPARATOR) :]
+        at = path.find(SEPARATOR, at + 1)
 
 
 def open_member(path: str | os.PathLike[str]) -> "BufferedIOBase | Decoder | None":

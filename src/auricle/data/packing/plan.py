@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from auricle.audio.members import SEPARATOR
+from auricle.audio.members import member_as_file
 from auricle.core.config import Config
 from auricle.core.types import Clip
 from auricle.data.manifest import Manifest
@@ -216,8 +216,7 @@ def _from_start(clip: Clip) -> Clip:
 
 def _short_names(keys: list[str]) -> list[str]:
     """Return what differs between paths, with `/` between folders on every system."""
-    # The members of a container count as files in a folder of its name.
-    keys = [key.replace(SEPARATOR, os.sep) for key in keys]
+    keys = [member_as_file(key) for key in keys]
     folders = {os.path.dirname(key) for key in keys}
     try:
         common = os.path.commonpath(folders) if folders else ""
