@@ -41,6 +41,14 @@ def test_every_id_keeps_its_row_and_a_bad_sound_what_the_sample_says(cli, traine
     assert filled(output) == rows
 
 
+def test_the_sample_itself_is_never_written_over(cli, trained, asked, message_of):
+    sample = asked / "sample_submission.csv"
+    before = sample.read_text()
+    outcome = cli("predict", trained, "--submission", sample, "--output", sample)
+    assert "is the sample submission itself" in message_of(outcome)
+    assert sample.read_text() == before
+
+
 def test_the_labels_are_those_of_plain_predict(done, trained, asked):
     (asked / "sample_submission.csv").write_text("id,target\nb,low\na b.wav,low\n")
     output = asked / "submission.csv"

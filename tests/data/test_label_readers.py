@@ -224,6 +224,15 @@ def test_an_empty_text_beside_a_sound_does_not_hide_class_folders(touch, read):
     assert read(touch("cat/1.wav", "dog/1.wav", "cat/1.txt")).labels == ("cat", "dog")
 
 
+def test_events_that_sound_together_are_told(touch, read):
+    root = touch("a.wav", "b.wav")
+    (root / "a.txt").write_text("0\t2\towl\n1\t3\tfox\n3\t4\towl\n")
+    (root / "b.txt").write_text("0\t2\towl\n2\t3\tfox\n")
+    assert noted(read(root), "2 events sound together", "auricle data targets")
+    (root / "a.txt").unlink()
+    assert not noted(read(root), "sound together")
+
+
 def test_the_folder_of_a_label_file_tells_sounds_of_one_name_apart(touch):
     root = touch("1.wav", "audio/a/1.wav", "audio/b/1.wav", "other/c/1.wav", "other/c/1.mp3")
     index = SoundIndex(root)

@@ -51,7 +51,7 @@ def test_columns_that_cannot_be_filled_are_refused(table, header: str, said: str
         ("id,target\n", "no rows"),
         ("id,target\n,x\n", "line 2: the id is empty"),
         ("id,target\na.wav,x,y\n", "line 2: more cells than columns"),
-        ("id,target\nq.wav,x\n", "none of the 1 sounds .* --audio-root"),
+        ("id,target\nq.wav,x\n", "1 sound that .* none exists.* --audio-root"),
     ],
 )
 def test_a_sample_that_cannot_be_used_is_told(table, text: str, said: str):

@@ -22,6 +22,8 @@ def submit(
     """
     from auricle.data import open_submission
 
+    if output is not None and output.resolve() == sample.resolve():
+        raise ConfigError(f"output '{output}' is the sample submission itself: name another file")
     submission = open_submission(sample, root)
     sounds = [Path(path) for path in dict.fromkeys(submission.sounds)]
     hearing = how.start_over(model, sounds, checkpoint)

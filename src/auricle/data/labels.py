@@ -272,19 +272,23 @@ def _under_labels(clips: Clips, bare: Mask) -> Mask:
 
     They are examples of nothing: an event that lost its label may sound over one that kept its.
     """
-    if not bare.any():
-        return bare
+    under = bare.copy()
+    under[bare] = labels_over(clips, bare) > 0
+    return under
+
+
+def labels_over(clips: Clips, rows: Mask) -> npt.NDArray[np.int64]:
+    """Count for each of `rows` the clips with a label that overlap it in its file, itself too."""
+    if not rows.any():
+        return np.zeros(0, np.int64)
     files = clips.paths.factorise()[0].astype(np.int64)
     ends_s = np.where(np.isnan(clips.offsets_s), np.inf, clips.offsets_s)
     moments = np.unique(np.concatenate([clips.onsets_s, ends_s]), return_inverse=True)[1]
     # Numbers of moments, file after file: every file's are above those of the files before it.
     onsets, ends = files * len(moments) + moments.reshape(2, -1)
     labelled = clips.labels.sizes > 0
-    begun = np.searchsorted(np.sort(onsets[labelled]), ends[bare], "left")
-    over = np.searchsorted(np.sort(ends[labelled]), onsets[bare], "right")
-    under = np.zeros(len(clips), np.bool_)
-    under[bare] = begun > over
-    return under
+    begun = np.searchsorted(np.sort(onsets[labelled]), ends[rows], "left")
+    return begun - np.searchsorted(np.sort(ends[labelled]), onsets[rows], "right")
 
 
 def _hidden(hidden: Mask) -> str:

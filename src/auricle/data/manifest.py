@@ -126,7 +126,10 @@ def require_trainable(manifest: Manifest) -> None:
     split = bool(manifest.columns.splits.filled().any())
     clips = manifest.of_split("train").columns if split else manifest.columns
     if not len(clips):
-        raise DataError("there is no clip to train on: the training part of the split is empty")
+        raise DataError(
+            "there is no clip to train on: the training part is empty. Where the data name their "
+            "own parts, as an archive's list for evaluation does, --data.split none draws new ones"
+        )
     labels = clips.labels.present()
     least = 1 if manifest.multi_label else 2
     if len(labels) < least:

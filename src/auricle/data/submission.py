@@ -15,7 +15,7 @@ from auricle.core.errors import DataError, nearest
 from auricle.core.tables import open_table
 from auricle.core.types import Label, Prediction
 from auricle.data.readers.rows import locate
-from auricle.data.wording import listed
+from auricle.data.wording import listed, plural
 
 _SOUND_FOLDERS = (
     "", "audio_files", "audio", "test_audio", "audio_test", "test", "test/audio", "train_audio",
@@ -108,7 +108,7 @@ def open_submission(path: Path, audio_root: Path | None = None) -> Submission:
     sounds = tuple(locate(base, name) for name in ids)
     if not any(map(os.path.isfile, sounds)):
         raise DataError(
-            f"none of the {len(ids):,} sounds that {path.name} asks about exists: "
+            f"{plural(len(ids), 'sound')} that {path.name} asks about, and none exists: "
             f"{listed(sounds)}. Say where they are with --audio-root DIR"
         )
     return Submission(path, table.header, tuple(rows), sounds)

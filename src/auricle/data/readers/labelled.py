@@ -11,10 +11,12 @@ from dataclasses import replace
 from itertools import chain, takewhile
 from pathlib import Path
 
+import numpy as np
+
 from auricle.audio import AUDIO_SUFFIXES
 from auricle.core.types import Clip, Label
 from auricle.data.config import NO_COLUMN, DataConfig
-from auricle.data.labels import read_label_names
+from auricle.data.labels import labels_over, read_label_names
 from auricle.data.manifest import COLUMNS, Manifest
 from auricle.data.readers.base import About
 from auricle.data.readers.rows import Gatherer
@@ -207,6 +209,13 @@ class LabelGatherer:
             grouped=grouped,
             notes=notes,
         )
+        labelled = manifest.columns.labels.sizes > 0
+        together = int(np.count_nonzero(labels_over(manifest.columns, labelled) > 1))
+        if together and len(manifest.labels) > 1:
+            manifest = manifest.noting(
+                f"{plural(together, 'event')} sound together with others: each is a clip with its "
+                "own labels alone; auricle data targets has all of a file, frame by frame"
+            )
         names = map(os.path.basename, self.faults.others)
         others = [name for name in names if not _is_sound(name)]
         if others:
