@@ -4,6 +4,7 @@ import io
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from auricle.core.errors import AudioError
@@ -24,8 +25,12 @@ def encode(
     is rounded, and cut at full scale. Raises `AudioError` for a rate that the format does not
     hold.
     """
-    values = np.clip(samples, -1, 1) if form == "ogg" else _whole_numbers(samples, bits)
-    subtype = "VORBIS" if form == "ogg" else f"PCM_{bits}"
+    if form == "ogg":
+        values, subtype = np.clip(samples, -1, 1), "VORBIS"
+    else:
+        # libsndfile wants 24 bits in the upper ones of 32.
+        shift = 8 if bits == 24 else 0
+        values, subtype = to_integers(samples, bits) << shift, f"PCM_{bits}"
     content = io.BytesIO()
     try:
         with soundfile.SoundFile(
@@ -41,10 +46,11 @@ def encode(
     return content.getvalue()
 
 
-def _whole_numbers(
-    samples: FloatArray, bits: Literal[16, 24]
-) -> "np.ndarray[tuple[int], np.dtype[np.signedinteger]]":
-    """Round to integers of `bits`, in the upper bits of their type as libsndfile wants them."""
-    scale = 1 << (bits - 1)
-    numbers = np.clip(np.rint(samples.astype(np.float64) * scale), -scale, scale - 1)
-    return numbers.astype(np.int16) if bits == 16 else numbers.astype(np.int32) << 8
+def to_integers(samples: FloatArray, bits: Literal[16, 24]) -> npt.NDArray[np.signedinteger]:
+    """Round float32 samples to int16, or to int32 in the 24 lower bits, and cut at full scale.
+
+    What was read from PCM of as many bits or fewer comes back exactly.
+    """
+    scale = 1 << (bits - 1)  # a power of two: float32 holds each product and each integer
+    numbers = np.rint(samples * np.float32(scale)).clip(-scale, scale - 1)
+    return numbers.astype(np.int16 if bits == 16 else np.int32)

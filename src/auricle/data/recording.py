@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from auricle.audio.encoding import to_integers
 from auricle.audio.microphone import Microphone
 from auricle.core.errors import DataError
 from auricle.core.types import FloatArray, Label
@@ -138,13 +139,8 @@ def record_take(
 
 
 def to_pcm(samples: FloatArray, bits: Bits) -> bytes:
-    """Return float32 `(channels, time)` as little-endian PCM, frame by frame.
-
-    What was read from PCM of as many bits or fewer comes back exactly; the rest is rounded, and
-    cut at full scale.
-    """
-    scale = 1 << (bits - 1)
-    numbers = np.clip(np.rint(samples.T.astype(np.float64) * scale), -scale, scale - 1)
+    """Return float32 `(channels, time)` as little-endian PCM, frame by frame; see `to_integers`."""
+    numbers = to_integers(samples.T, bits)
     if bits == 16:
         return numbers.astype("<i2").tobytes()
     wide = np.ascontiguousarray(numbers.astype("<i4"))

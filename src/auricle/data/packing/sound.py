@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle import audio
-from auricle.audio.members.samples import INT16_FULL_SCALE
+from auricle.audio.encoding import to_integers
 from auricle.core.errors import AudioError, UnreadableAudio
 from auricle.core.types import FloatArray, Waveform
 from auricle.core.units import seconds_to_samples
@@ -61,8 +61,7 @@ def to_int16(samples: FloatArray, peaks: str) -> tuple[Int16Array, int]:
     over = int(np.count_nonzero(np.abs(samples) > 1))
     if over and peaks == "scale":
         samples = samples / np.abs(samples).max()
-    scaled = np.rint(samples * np.float32(INT16_FULL_SCALE))
-    return scaled.clip(-INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype("<i2"), over
+    return to_integers(samples, 16).astype("<i2", copy=False), over
 
 
 def read_clip(plan: Plan, index: int, options: PackOptions) -> tuple[Waveform, bool, bool]:

@@ -1,7 +1,6 @@
 """A folder of soundscapes: whole files only, the same bytes whoever makes them, resumable."""
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -11,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import soundfile
-
+from auricle.audio.encoding import encode
 from auricle.core.errors import ConfigError, DataError
 from auricle.core.threads import in_order
-from auricle.core.types import FloatArray, Label
+from auricle.core.types import Label
 from auricle.core.writing import remove_leftovers, replacing, write_json, write_text
 from auricle.data.soundscapes.mixer import Mixer, Source
 from auricle.data.soundscapes.record import Soundscape
@@ -30,7 +27,6 @@ SETTINGS = "mix.json"
 """Written first: what the folder is being made of."""
 
 _PARTS = ".parts"
-_FULL_SCALE = 32767
 
 
 @dataclass
@@ -96,7 +92,7 @@ def mix_folder(
 class _Job:
     folder: Path
     mixer: Mixer
-    suffix: str
+    suffix: Literal["flac", "wav"]
     strict: bool
 
     def sound(self, name: str) -> Path:
@@ -112,7 +108,7 @@ class _Job:
         mixed = self.mixer.make(number)
         if mixed.bad and self.strict:
             raise DataError(next(iter(mixed.bad.values())))
-        sound = _encoded(mixed.samples, mixed.record.sample_rate, self.suffix)
+        sound = encode(mixed.samples, mixed.record.sample_rate, self.suffix)
         with replacing(self.sound(mixed.record.name)) as temporary:
             temporary.write_bytes(sound)
         self.write_part(mixed.record, mixed.bad, mixed.unplaced)
@@ -127,14 +123,6 @@ class _Job:
         record, faults = self.part(number).read_text(encoding="utf-8").splitlines()
         told = json.loads(faults)
         return Soundscape.from_json(record), told["bad"], told["unplaced"]
-
-
-def _encoded(samples: FloatArray, sample_rate: int, suffix: str) -> bytes:
-    """Encode float32 `(time,)` as 16 bit; in memory, so that a full disk is told as such."""
-    buffer = io.BytesIO()
-    whole = np.rint(samples * np.float32(_FULL_SCALE)).astype(np.int16)
-    soundfile.write(buffer, whole, sample_rate, format=suffix.upper(), subtype="PCM_16")
-    return buffer.getvalue()
 
 
 def _restore(job: _Job, count: int) -> None:
