@@ -20,7 +20,8 @@ class DataConfig(Config):
 
     reader: str = Field(
         default="auto",
-        description="what DATA is: auto, or the name of a reader ('auricle data --help' lists them)",
+        description="what DATA is: auto, or the name of a reader ('auricle data --help' lists "
+        "them)",
     )
     audio_root: str | None = Field(
         default=None,
