@@ -394,6 +394,9 @@ def test_other_files_in_a_folder_are_counted_and_links_in_a_circle_end(tmp_path:
 
 
 def test_misspelt_formats_and_missing_files(tmp_path: Path):
+    write(tmp_path / "tables" / "all.tsv", "filename\tonset\toffset\tevent_label\na.wav\t0\t1\tx\n")
+    with pytest.raises(DataError, match="name the table itself"):
+        read_labels(tmp_path / "tables")
     with pytest.raises(UnknownName, match="did you mean 'raven'"):
         read_labels(write(tmp_path / "a.txt", "x"), "ravn")
     with pytest.raises(DataError, match="not found"):

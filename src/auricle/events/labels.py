@@ -58,6 +58,11 @@ def find_format(path: str | Path) -> str:
             kind = FORMATS[name]
             if isinstance(kind, RecordingFormat) >= folder and kind.claims(file):
                 return name
+    if folder:
+        raise DataError(
+            f"{path} holds no label files of recordings; where one table has the labels of all, "
+            "name the table itself"
+        )
     raise DataError(
         f"{path} is in no label format that is known ({', '.join(FORMATS)}): look at its columns, "
         "or name the format"
