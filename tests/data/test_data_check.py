@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from auricle.core.types import Clip
-from auricle.data import CheckReport, DataConfig, Finding, Manifest, check, read_dataset
+from auricle.data import CheckReport, DataConfig, Finding, Manifest, check, pack, read_dataset
 
 RATE = 8000
 
@@ -163,6 +163,15 @@ def test_a_report_is_plain_json_and_progress_is_told(make_manifest, clean):
     report = check(make_manifest(clips), progress=lambda done, all_: steps.append((done, all_)))
     assert steps == [(at, 6) for at in range(1, 7)]
     assert json.loads(json.dumps(report.as_dict()))["clips"] == 6
+
+
+def test_a_pack_whose_sound_was_changed(make_manifest, clean, tmp_path: Path):
+    h5py = pytest.importorskip("h5py")
+    pack(make_manifest([Clip(path, ("a",)) for path in clean]), tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        file["waveforms"][int(file["starts"][2]) + 7] ^= 1
+    (found,) = check(read_dataset(tmp_path / "x.h5", DataConfig()), workers=2).findings
+    assert (found.kind, found.severity, found.rows) == ("damaged", "error", (2,))
 
 
 def test_nothing_to_check():

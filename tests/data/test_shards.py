@@ -226,6 +226,45 @@ def test_damaged_packs_are_told(manifest: Manifest, tmp_path: Path):
         read(tmp_path / "shards")
 
 
+def test_a_shard_that_was_cut_short_is_no_smaller_data_set(manifest: Manifest, tmp_path: Path):
+    """An archive that breaks off in a header ends there for tarfile, which says nothing."""
+    pack(manifest, tmp_path / "shards", PackOptions(shard_clips=10))
+    last = tmp_path / "shards" / "shard-000001.tar"
+    with tarfile.open(last) as archive:
+        start = next(entry for entry in archive if entry.name.startswith("0000015")).offset
+    whole = last.read_bytes()
+    for content in (whole[:start], whole[: start + 100], whole[:start] + b"x" * 512):
+        last.write_bytes(content)
+        with pytest.raises(DataError, match=r"shard-000001\.tar .*cut short"):
+            read(tmp_path / "shards")
+    (tmp_path / "shards" / "index.json").unlink()  # of other people's the end alone tells
+    for content in (whole[: start + 100], whole[:start] + b"x" * 512):
+        last.write_bytes(content)
+        with pytest.raises(DataError, match=r"shard-000001\.tar .*cut short"):
+            read(tmp_path / "shards")
+
+
+def test_a_shard_that_is_not_there_is_missing(manifest: Manifest, tmp_path: Path):
+    pack(manifest, tmp_path / "shards", PackOptions(shard_clips=10))
+    first = tmp_path / "shards" / "shard-000000.tar"
+    first.unlink()
+    rest = read(tmp_path / "shards")
+    assert rest.missing == (str(first),)
+    assert len(rest.clips) == 10
+    assert any("1 shard missing: shard-000000.tar" in note for note in rest.notes)
+
+
+@pytest.mark.parametrize(
+    "said", [{"labels": 5}, {"labels": None}, {}], ids=["number", "null", "nothing"]
+)
+def test_an_index_that_makes_no_sense_is_refused(manifest: Manifest, tmp_path: Path, said: dict):
+    pack(manifest, tmp_path / "shards")
+    index = tmp_path / "shards" / "index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), "auricle": said}))
+    with pytest.raises(DataError, match=r"index\.json cannot be read"):
+        read(tmp_path / "shards")
+
+
 def test_names_that_climb_out_name_nothing(tmp_path: Path, tone: Callable[..., Path]):
     """A member is read out of its archive, whatever its name: no path of the disk is made of it."""
     outside = tone(tmp_path / "outside.wav")

@@ -20,6 +20,7 @@ Attributes: `format` ("auricle-pack"), `version`, `kind` ("waveforms" or "featur
 """
 
 import bisect
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.decode import Decoder
-from auricle.audio.members import CONTAINERS, ContainerType
+from auricle.audio.members import CONTAINERS, ContainerType, split_member
 from auricle.audio.members.samples import SampleDecoder
 from auricle.core.errors import DataError, MissingExtra, UnreadableAudio, nearest
 
@@ -78,6 +79,11 @@ class Pack:
     def name(self, index: int) -> str:
         """Return the name of a clip."""
         return bytes(self.names[index]).decode("utf-8", "replace")
+
+    def is_as_packed(self, index: int) -> bool:
+        """Say whether the bytes of a clip have the hash that they had when they were packed."""
+        digest = hashlib.blake2b(self.clip(index).tobytes(), digest_size=HASH_BYTES).digest()
+        return digest == self.hashes[index].tobytes()
 
     def find(self, name: str) -> int | None:
         """Return the number of the clip called `name`; None where there is none."""
@@ -264,6 +270,19 @@ def open_h5_member(container: str, member: str) -> Decoder:
         hint = f"did you mean '{guess}'?" if guess else f"it holds {len(pack):,} sounds"
         raise UnreadableAudio(f"{container} has no sound '{member}'; {hint}")
     return SampleDecoder(pack.clip(index), pack.sample_rate, "HDF5")
+
+
+def is_changed(path: str) -> bool:
+    """Say whether `path` names a sound of a pack that is not the one that was packed.
+
+    False for all other files. Raises `UnreadableAudio` where the pack cannot be read.
+    """
+    inside = split_member(path)
+    if inside is None or os.path.splitext(inside[0])[1].lower() not in SUFFIXES:
+        return False
+    pack = _sounds(inside[0])
+    index = pack.find(inside[1])
+    return index is not None and not pack.is_as_packed(index)
 
 
 def list_h5_members(container: str) -> Iterator[str]:

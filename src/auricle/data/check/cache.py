@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from auricle.audio.members import split_member
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.core.writing import WriteError
@@ -25,7 +26,6 @@ _VERSION = 1
 """Is raised where a measurement or the fingerprint changes: older caches are then emptied."""
 
 _COMMIT_EVERY_S = 2.0
-_INSIDE = "::"  # between a pack and the clip in it
 
 
 class MeasureCache:
@@ -131,9 +131,9 @@ def _no_cache(path: Path) -> DataError:
 
 def _key(clip: Clip) -> bytes | None:
     """Return what a clip is known by; None where its file cannot be looked at."""
-    path = os.path.abspath(clip.path.split(_INSIDE, 1)[0] if _INSIDE in clip.path else clip.path)
+    inside = split_member(clip.path)  # what lies in a pack changes with the pack
     try:
-        status = os.stat(path)
+        status = os.stat(clip.path if inside is None else inside[0])
     except (OSError, ValueError):
         return None
     what = f"{clip.onset_s!r} {clip.offset_s!r} {status.st_size} {status.st_mtime_ns}\0"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio import blocks, load, probe
+from auricle.audio.members.h5 import is_changed
 from auricle.core.errors import (
     AudioError,
     AuricleError,
@@ -104,6 +105,8 @@ def measure(clip: Clip) -> Measured | Fault:
         info = probe(clip.path)
         if info.frames == 0:
             return Fault("empty", "the file has no samples")
+        if is_changed(clip.path):
+            return Fault("damaged", "it is not the sound that was packed: make the pack again")
         return _sum_up(_pieces(clip), info.sample_rate, info.channels)
     except TruncatedAudio as error:
         return Fault("truncated", _reason(error, clip))

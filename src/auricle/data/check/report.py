@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal[
     "unreadable",
     "truncated",
     "not_finite",
+    "damaged",
     "empty",
     "silent",
     "clipped",

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from auricle.data.readers.base import About
 from auricle.data.readers.folder import SPLIT_NAMES, class_folders, entries
 from auricle.data.readers.pack import packed_manifest, refuse_audio_root, without_columns
 from auricle.data.readers.rows import Gatherer
-from auricle.data.wording import listed
+from auricle.data.wording import listed, plural
 
 _LABEL_FIELDS = ("labels", "label", "class", "category", "tags", "tag")
 _CLASS_LISTS = ("labels.txt", "classes.txt")
@@ -63,28 +64,45 @@ class WebDatasetReader:
         shards = _shards(path) if path.is_dir() else [path]
         if not shards:
             raise DataError(f"{path} holds no shard (.tar); the reader 'webdataset' needs one")
-        packed = _index(path)
-        if packed is not None:
-            labels = tuple(str(label) for label in packed.get("labels", ()))
-            return packed_manifest(_own_clips(shards), path, config, packed, labels)
-        return _Foreign(path, shards, config).manifest()
+        index = _Index.of(path)
+        if index is None:
+            return _Foreign(path, shards, config).manifest()
+        clips = _own_clips(shards, index.sounds)
+        manifest = packed_manifest(clips, path, config, index.packed, index.labels)
+        absent = sorted(set(index.sounds) - {shard.name for shard in shards})
+        if not path.is_dir() or not absent:
+            return manifest
+        note = f"{plural(len(absent), 'shard')} missing: {listed(absent)}"
+        return replace(manifest, missing=tuple(str(path / name) for name in absent)).noting(note)
 
 
 def _shards(folder: Path) -> list[Path]:
     return sorted(path for path in entries(folder) if path.suffix.lower() == ".tar")
 
 
-def _index(path: Path) -> dict[str, Any] | None:
-    """Return what a pack of ours says of itself; None for other people's shards."""
-    index = (path if path.is_dir() else path.parent) / INDEX
-    try:
-        said = json.loads(index.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"index {index} cannot be read: {error}") from None
-    held = said.get("auricle") if isinstance(said, dict) else None
-    return held if isinstance(held, dict) else None
+@dataclass(frozen=True)
+class _Index:
+    """What a pack of ours says of itself; `sounds` counts those of each shard, by its name."""
+
+    packed: dict[str, Any]
+    labels: tuple[Label, ...]
+    sounds: dict[str, int]
+
+    @classmethod
+    def of(cls, path: Path) -> "_Index | None":
+        """Read the index beside shards; None for other people's. Raises `DataError`."""
+        index = (path if path.is_dir() else path.parent) / INDEX
+        try:
+            said = json.loads(index.read_text(encoding="utf-8"))
+            packed = said.get("auricle") if isinstance(said, dict) else None
+            if not isinstance(packed, dict):
+                return None
+            sounds = {str(one["url"]): int(one["nsamples"]) for one in said["shardlist"]}
+            return cls(packed, tuple(map(str, packed["labels"])), sounds)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(f"index {index} cannot be read: {error}") from None
 
 
 def _samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -112,20 +130,36 @@ def _samples(shard: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                     beside[suffix] = b"" if file is None else file.read()
             if sound:
                 yield sound, beside
+            if not _has_ended(archive):
+                raise tarfile.ReadError("it breaks off, or is damaged, in the middle")
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(
             f"{shard} is not an uncompressed tar archive, or was cut short ({error}); get it again"
         ) from None
 
 
-def _own_clips(shards: list[Path]) -> Iterator[Clip]:
+def _has_ended(archive: tarfile.TarFile) -> bool:
+    """Say whether zeros or the end of the file follow: tarfile takes any bad header for the end."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    return not archive.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0")
+
+
+def _own_clips(shards: list[Path], sounds: Mapping[str, int]) -> Iterator[Clip]:
     for shard in shards:
+        found = 0
         for sound, beside in _samples(shard):
+            found += 1
             try:
                 rows = json.loads(beside.get(".json", b""))["rows"]
                 yield from (clip_of_record(join_member(shard, sound), row) for row in rows)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise DataError(f"{shard} is damaged: what it says of {sound}: {error}") from None
+        if found != sounds.get(shard.name, found):
+            raise DataError(
+                f"{shard} was cut short or changed: it holds {plural(found, 'sound')}, and "
+                f"{sounds[shard.name]:,} were packed; get it again"
+            )
 
 
 class _Foreign:
