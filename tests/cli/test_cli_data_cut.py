@@ -65,7 +65,7 @@ def test_what_is_left_out_is_told(cli, recordings, tmp_path):
         (("--length", 1, "--labels", "x.txt"), "--labels is for one sound file"),
         (("--layout", "heap"), "layout"),
         (("--workers", 0), "--workers must be at least 1"),
-        (("--strict",), "without --strict they are left out"),
+        (("--strict",), "--strict: 1 row cannot be used"),
     ],
 )
 def test_what_makes_no_sense_is_refused(refused, recordings, tmp_path, options, message):

@@ -113,7 +113,7 @@ def test_files_and_rows_that_cannot_be_used_are_told_and_counted(cli, tone, tmp_
     outcome = cli("data", "targets", table, tmp_path / "out")
     assert outcome.status == 1
     assert "b.wav" in outcome.err
-    assert "files and rows that cannot be used: 2" in outcome.err
+    assert "files and rows left out: 2" in outcome.err
     assert read_targets(tmp_path / "out").labels == ("x",)
     again = ("--force", "--allow-skips", "--quiet")
     assert cli("data", "targets", table, tmp_path / "out", *again).status == 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auricle.cli.datasets import data_config, say_notes
 from auricle.cli.files import check_folder, emit
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, start_reporter
@@ -85,17 +86,13 @@ def check_and_show(
     data: Path, flags: Mapping[str, Any], reporter: Reporter, wishes: _Wishes = NOTHING_MORE
 ) -> int:
     """Check a data set and print what was found; return the exit status."""
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig, check, read_dataset
+    from auricle.data import check, read_dataset
     from auricle.evaluation import read_scores
 
     _refuse(wishes)
     scores = None if wishes.scores is None else read_scores(wishes.scores)
-    config = validate(DataConfig, data_section(flags), prefix="data")
-    manifest = read_dataset(data, config)
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    manifest = read_dataset(data, data_config(flags))
+    say_notes(manifest, reporter)
     with reporter.progress("checking clips", len(manifest.clips)) as progress:
         report = check(
             manifest,

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
-from auricle.core.errors import ConfigError, DataError
+from auricle.core.errors import ConfigError
 
 
 def convert(
@@ -55,30 +56,21 @@ def convert(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig
     from auricle.data.convert import check_output, convert_labels, read_any_labels, target_of
-    from auricle.data.wording import plural
 
     if duration_s is not None and not 0 < duration_s < float("inf"):
         raise ConfigError(f"--duration must be above 0 seconds, got {duration_s}")
-    config = validate(DataConfig, data_section(read.dotted()), prefix="data")
+    config = data_config(read.dotted())
     reporter = start_reporter(quiet)
     labels = read_any_labels(source, config, source_format)
     target = target_of(output, to, names=labels.names)
     check_output(output, source, target, force=force)
     check_folder(output.parent)
-    for note in labels.manifest.notes:
-        reporter.say(f"data: {note}")
-    left_out = (*labels.manifest.rejected, *labels.manifest.missing)
-    if left_out and strict:
-        rows = plural(len(left_out), "row")
-        raise DataError(f"--strict: {rows} cannot be used, the first: {left_out[0]}")
+    say_notes(labels.manifest, reporter)
+    left_out = rows_left_out(labels.manifest, strict=strict)
     notes = convert_labels(labels, output, target, weak=weak, duration_s=duration_s)
     for note in notes:
         reporter.warn(note)
-    if left_out:
-        reporter.warn(f"{plural(len(left_out), 'row')} left out, the first: {left_out[0]}")
+    warn_left_out(left_out, reporter)
     say_next(f"{len(labels.manifest.clips):,} rows read; saved as {target}: {output}")
     return skip_status(len(left_out), allow_skips)

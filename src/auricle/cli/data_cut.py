@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import Parameter
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder, emit
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import join_flags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
-from auricle.core.errors import ConfigError, DataError
+from auricle.core.errors import ConfigError
 from auricle.core.reporting import Reporter
 from auricle.core.types import Clip
 
 if TYPE_CHECKING:
     from auricle.data import CutOptions, CutResult, DataConfig, Manifest
 
-MOST_LINES = 20
 NO_LABEL = "(no label)"
 
 
@@ -145,25 +145,15 @@ def cut(
     options = how.options()
     check_folder(output)
     reporter = start_reporter(quiet)
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
+    flags = join_flags({"data.audio_root": audio_root})
     manifest, config = _read(source, labels, flags, reporter)
-    left_out = [f"{path}: the file does not exist" for path in manifest.missing]
-    left_out += manifest.rejected
-    if strict and left_out:
-        raise DataError(
-            f"{left_out[0]} ({len(left_out)} in all; without --strict they are left out)"
-        )
+    left_out = rows_left_out(manifest, strict=strict)
     result = cut(
         manifest, output, options, config, workers=workers, strict=strict, reporter=reporter
     )
     left_out += result.rejected
     _tell(result, output)
-    for line in left_out[:MOST_LINES]:
-        reporter.warn(f"left out: {line}")
-    if left_out:
-        reporter.warn(f"recordings and events left out: {len(left_out):,}")
+    warn_left_out(left_out, reporter, "recordings and events")
     return skip_status(len(left_out), allow_skips)
 
 
@@ -171,13 +161,11 @@ def _read(
     source: Path, labels: Path | None, flags: dict[str, Any], reporter: Reporter
 ) -> "tuple[Manifest, DataConfig]":
     """Read the events of the recordings; one sound file may have a label file, or none."""
-    from auricle.api import data_section
     from auricle.audio import AUDIO_SUFFIXES
-    from auricle.core.config import validate
-    from auricle.data import DataConfig, Manifest, read_dataset
+    from auricle.data import Manifest, read_dataset
     from auricle.events import Faults, read_labels
 
-    config = validate(DataConfig, data_section(flags), prefix="data")
+    config = data_config(flags)
     if source.suffix.lower() in AUDIO_SUFFIXES and source.is_file():
         if labels is None:
             return Manifest.of([Clip(str(source))]), config
@@ -188,8 +176,7 @@ def _read(
     if labels is not None:
         raise ConfigError(f"--labels is for one sound file, and {source} is none")
     manifest = read_dataset(source, config)
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(manifest, reporter)
     return manifest, config
 
 

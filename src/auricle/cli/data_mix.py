@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder, emit
-from auricle.cli.flags import dotted_flags
+from auricle.cli.flags import join_flags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 from auricle.core.errors import ConfigError, DataError, nearest
 from auricle.core.reporting import Reporter
@@ -157,14 +158,12 @@ def mix(
         _require_some("workers", workers)
     if background is not None and background_labels is not None:
         raise ConfigError("give --background or --background-labels, not both")
-    data = _data_config(audio_root)
+    data = data_config(join_flags({"data.audio_root": audio_root}))
     config = soundscape.config(data)
     check_folder(output)
     reporter = start_reporter(quiet)
     manifest = _read(events, data, split, reporter)
-    gone = (*manifest.missing, *manifest.rejected)
-    if gone and strict:
-        raise DataError(f"--strict: {len(gone)} rows cannot be used, the first: {gone[0]}")
+    gone = rows_left_out(manifest, strict=strict)
     sources, grounds = _sources(manifest, background, background_labels, split, reporter)
     mixer = Mixer(sources, grounds, config)
     with reporter.progress("mixing", count) as progress:
@@ -172,6 +171,7 @@ def mix(
             output, mixer, count, suffix=format, workers=workers, resume=resume, force=force,
             strict=strict, progress=progress.advance,
         )  # fmt: skip
+    warn_left_out(gone, reporter)
     return skip_status(len(gone) + _show(report, output, reporter), allow_skips)
 
 
@@ -192,17 +192,6 @@ def _range(option: str, text: str) -> tuple[float, float]:
     return low, high
 
 
-def _data_config(audio_root: str | None) -> "DataConfig":
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig
-
-    flags = dotted_flags()
-    if audio_root is not None:
-        flags["data.audio_root"] = audio_root
-    return validate(DataConfig, data_section(flags), prefix="data")
-
-
 def _read(events: Path, config: "DataConfig", split: str | None, reporter: Reporter) -> "Manifest":
     """Read the data set; with `split`, the part that training with its default seed has."""
     from auricle.data import SPLITS, apply_splits, read_dataset
@@ -217,8 +206,7 @@ def _read(events: Path, config: "DataConfig", split: str | None, reporter: Repor
         manifest = apply_splits(manifest, config, seed=0).of_split(split)
         if not len(manifest.clips):
             raise DataError(f"--split {split}: that part of the data set has no clip")
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(manifest, reporter)
     return manifest
 
 

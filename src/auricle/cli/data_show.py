@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auricle.cli.datasets import data_config, say_notes, warn_left_out
 from auricle.cli.files import check_output, emit
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
 from auricle.core.errors import ConfigError, nearest
-from auricle.core.reporting import Reporter
 from auricle.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from auricle.report.sheet import SheetRow
 
 NO_LABEL = "(no label)"
-MOST_BAD = 20
 MOST_ROWS = 100
 """Classes that the table of counts lists; of more, those of the page."""
 TERMINAL_PAGE = 12
@@ -75,22 +74,18 @@ def show(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig, draw_clips, read_dataset, survey
+    from auricle.data import draw_clips, read_dataset, survey
     from auricle.report.sheet import PICTURE_SUFFIXES, check_size
 
     if clips < 0 or page < 1 or (page_size is not None and page_size < 1):
         raise ConfigError("--clips must be at least 0, --page and --page-size at least 1")
-    flags = read.dotted()
-    config = validate(DataConfig, data_section(flags), prefix="data")
+    config = data_config(read.dotted())
     if output is not None and output.suffix.lower() not in (".json", *PICTURE_SUFFIXES):
         raise ConfigError(f"--output must end in .json, {', '.join(PICTURE_SUFFIXES)}: {output}")
     check_output(output, ".json", *PICTURE_SUFFIXES)
     reporter = start_reporter(quiet)
     manifest = read_dataset(data, config)
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(manifest, reporter)
     overview = survey(manifest, seed=seed, reporter=reporter)
     picture = output is not None and output.suffix.lower() in PICTURE_SUFFIXES
     size = page_size or (PICTURE_PAGE if picture else TERMINAL_PAGE)
@@ -107,7 +102,7 @@ def show(
         _show_sheet(draw_clips(manifest, shown.labels, clips, seed), config, output)
     if shown.note:
         say_next(shown.note)
-    _list_bad(overview, reporter)
+    warn_left_out(overview.bad, reporter, "files and rows")
     return skip_status(len(overview.bad), allow_skips)
 
 
@@ -223,12 +218,3 @@ def _rows(
 def _caption(one: "Thumbnail") -> str:
     name = Path(one.clip.path).name
     return name if one.problem else f"{name} {one.seen_s:.2g} s, {one.high_hz / 1000:g} kHz"
-
-
-def _list_bad(overview: "Overview", reporter: Reporter) -> None:
-    for line in overview.bad[:MOST_BAD]:
-        reporter.warn(f"bad: {line}")
-    if len(overview.bad) > MOST_BAD:
-        reporter.warn(f"... and {len(overview.bad) - MOST_BAD:,} more")
-    if overview.bad:
-        reporter.warn(f"files and rows that cannot be used: {len(overview.bad):,}")

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder, emit
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags, join_flags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
-from auricle.core.errors import ConfigError, DataError
+from auricle.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from auricle.data.dividing import Division
@@ -65,9 +66,7 @@ def split(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig, read_dataset, write_manifest
+    from auricle.data import read_dataset, write_manifest
     from auricle.data.dividing import divide
 
     _require_one_way({"--test-share": test_share, "--folds": folds, "--by": by})
@@ -77,20 +76,16 @@ def split(
     short = {"test_share": test_share, "validation_share": validation_share}
     short |= {"test_fold": test_fold, "group": group}
     flags = {**read.dotted(), **join_flags({f"data.{key}": short[key] for key in short})}
-    config = validate(DataConfig, data_section(flags), prefix="data")
+    config = data_config(flags)
     reporter = start_reporter(quiet)
     manifest = read_dataset(data, config)
-    left_out = (*manifest.missing, *manifest.rejected)
-    if left_out and strict:
-        raise DataError(f"--strict: {len(left_out)} rows cannot be used, the first: {left_out[0]}")
+    left_out = rows_left_out(manifest, strict=strict)
     anew = "data.test_share" in flags
     division = divide(manifest, config, seed=seed, k=folds, by=by, anew=anew)
-    for note in division.manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(division.manifest, reporter)
     write_manifest(output, division.manifest)
     _show(division)
-    if left_out:
-        reporter.warn(f"{len(left_out)} rows were left out, the first: {left_out[0]}")
+    warn_left_out(left_out, reporter)
     say_next(f"{len(division.manifest.clips):,} clips (seed {seed}): {output}")
     return skip_status(len(left_out), allow_skips)
 

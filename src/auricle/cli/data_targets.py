@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
@@ -89,10 +90,9 @@ def targets(
         )
     _tell(written, rows, grid, reporter)
     say_next(f"saved: {output}")
-    left_out = len(manifest.missing) + len(manifest.rejected)
-    if left_out:
-        reporter.warn(f"files and rows that cannot be used: {left_out:,}")
-    return skip_status(left_out, allow_skips)
+    left_out = rows_left_out(manifest)
+    warn_left_out(left_out, reporter, "files and rows")
+    return skip_status(len(left_out), allow_skips)
 
 
 def choose_grid(
@@ -139,18 +139,15 @@ def read_labelled(
     data: Path, flags: Mapping[str, Any], reporter: Reporter, *, without_audio: bool
 ) -> "Manifest":
     """Read the clips of a data set, or the rows of a label file alone, and tell the choices."""
-    from auricle.api import data_section
-    from auricle.core.config import validate
-    from auricle.data import DataConfig, read_dataset
+    from auricle.data import read_dataset
     from auricle.data.unheard import read_unheard
 
-    config = validate(DataConfig, data_section(flags), prefix="data")
+    config = data_config(flags)
     try:
         manifest = (read_unheard if without_audio else read_dataset)(data, config)
     except SoundsMissing as error:
         raise DataError(f"{error}, or read the labels alone with --without-audio") from None
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(manifest, reporter)
     return manifest
 
 
