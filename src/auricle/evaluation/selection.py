@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auricle.audio.members import SEPARATOR
 from auricle.core.config import merge, validate
 from auricle.core.errors import ArtifactError, DataError
 from auricle.core.types import Clip
@@ -166,27 +167,29 @@ Place = tuple[str, float, float | None]
 def _matched(run: Sequence[Clip], clips: Sequence[Clip]) -> dict[Place, str | None]:
     """Return the split of each place of `clips` that the run knows.
 
-    Files are the same where their paths are, or, if the data set has moved, where their paths
-    within it are.
+    Files are the same where their paths are, or, if the data set has moved or one of the two is a
+    pack of the other, where their paths within it are.
     """
     known = {_place(clip): clip.split for clip in run}
     if any(_place(clip)[0] in {place[0] for place in known} for clip in clips[:1000]):
         return known
-    old, new = _common_folder(run), _common_folder(clips)
-    inside = {os.path.relpath(clip.path, new): _place(clip)[0] for clip in clips}
+    inside = {name: _place(clip)[0] for name, clip in zip(_names(clips), clips, strict=True)}
     moved: dict[Place, str | None] = {}
-    for clip in run:
-        path = inside.get(os.path.relpath(clip.path, old))
+    for name, clip in zip(_names(run), run, strict=True):
+        path = inside.get(name)
         if path is not None:
             moved[(path, clip.onset_s, clip.offset_s)] = clip.split
     return moved
 
 
-def _common_folder(clips: Sequence[Clip]) -> str:
+def _names(clips: Sequence[Clip]) -> list[str]:
+    """Return the paths of clips within their common folder; a pack is a folder of its clips."""
+    paths = [os.path.abspath(clip.path.replace(SEPARATOR, os.sep)) for clip in clips]
     try:
-        return os.path.commonpath([os.path.dirname(os.path.abspath(clip.path)) for clip in clips])
+        common = os.path.commonpath([os.path.dirname(path) for path in paths])
     except ValueError:
-        return os.sep  # several drives
+        common = os.sep  # several drives
+    return [os.path.relpath(path, common) for path in paths]
 
 
 def _place(clip: Clip) -> Place:
