@@ -20,6 +20,15 @@ class Features:
     lengths_frames: Tensor
     waveforms: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Features":
+        """Return the features on `device`."""
+        waveforms = self.waveforms
+        return Features(
+            self.values.to(device, non_blocking=True),
+            self.lengths_frames.to(device, non_blocking=True),
+            None if waveforms is None else waveforms.to(device, non_blocking=True),
+        )
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -27,6 +36,8 @@ class Batch:
 
     `waveforms` float32 `(batch, time)`, `lengths_samples` int64 `(batch,)`, `sample_rate` Hz,
     `targets` float32 `(batch, classes)` or `(batch, frames, classes)`, or None when predicting.
+    `features` are those of the waveforms, once the front-end has made them; where they were stored,
+    `waveforms` is `(batch, 0)`.
     """
 
     waveforms: Tensor
@@ -42,6 +53,7 @@ class Batch:
             waveforms=self.waveforms.to(device, non_blocking=True),
             lengths_samples=self.lengths_samples.to(device, non_blocking=True),
             targets=None if self.targets is None else self.targets.to(device, non_blocking=True),
+            features=None if self.features is None else self.features.to(device),
         )
 
 

@@ -15,7 +15,7 @@ from auricle.core.types import FloatArray
 from auricle.frontends.base import FrontEnd
 from auricle.models.base import SoundModel
 from auricle.runtime.engine import EngineOutput, score_in_chunks
-from auricle.tensors import Output
+from auricle.tensors import Features, Output
 
 MOST_SECONDS = 60
 """Every shorter clip is padded to what a network needs: it must not fill the memory."""
@@ -100,14 +100,24 @@ class TorchEngine:
     def _score(self, waveforms: FloatArray, lengths_samples: npt.NDArray[np.int64]) -> EngineOutput:
         network = torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
         frontend = self.classifier.frontend
-        with torch.inference_mode():
-            with network if frontend.learns else nullcontext():
-                features = frontend(
-                    torch.from_numpy(waveforms).to(self.device),
-                    torch.from_numpy(lengths_samples).to(self.device),
-                )
-            with network:
-                output = self.classifier.model(features)
+        with torch.inference_mode(), network if frontend.learns else nullcontext():
+            features = frontend(
+                torch.from_numpy(waveforms).to(self.device),
+                torch.from_numpy(lengths_samples).to(self.device),
+            )
+        return self.score_features(features)
+
+    def windows_at_once(self, window_samples: int, most: int) -> int:
+        """Return how many windows, at most `most`, are scored at once without filling memory."""
+        if self.device.type != "cpu":
+            return most
+        return min(most, max(1, _MOST_SAMPLES // window_samples))
+
+    def score_features(self, features: Features) -> EngineOutput:
+        """Score what the front-end has made of a batch of windows."""
+        network = torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None)
+        with torch.inference_mode(), network:
+            output = self.classifier.model(features.to(self.device))
         return EngineOutput(
             _numpy(output.scores), _numpy(output.frame_scores), _numpy(output.embedding)
         )

@@ -154,6 +154,20 @@ class Predictor:
         clips = self._run(waveforms, self._scores_task(), on_error, threads=0)
         return (clip.aggregate.result() for clip in clips)
 
+    def score_outputs(self, outputs: Iterable[EngineOutput]) -> Iterator[FloatArray]:
+        """Yield the class probabilities `(classes,)` of clips of one window each.
+
+        `outputs` are what the network gave for the windows, batch by batch: it is for those who
+        hold the features of the windows, and gives what `score_many` gives for their sound.
+        """
+        task = self._scores_task()
+        nowhere = Window(np.zeros(0, np.float32), 0, 0, 0)
+        for output in outputs:
+            for row in _finite(task.pick(output)):
+                aggregate = task.new_aggregate()
+                aggregate.add(nowhere, row)
+                yield aggregate.result()
+
     def embed(self, source: Source, sample_rate: int | None = None) -> FloatArray:
         """Return the network's embedding of each window of one sound: `(windows, dim)`.
 
@@ -370,12 +384,9 @@ class Predictor:
         )
 
     def _score(self, batch: list[Pooled[_Clip]], task: _Task) -> None:
-        rows = task.pick(self.engine(*stack(batch)))
-        if len(rows) != len(batch) or not np.isfinite(rows).all():
-            raise ArtifactError(
-                "the network gave scores that are not numbers (NaN or infinite), or not one row "
-                "a window; train or export it again"
-            )
+        rows = _finite(task.pick(self.engine(*stack(batch))))
+        if len(rows) != len(batch):
+            raise ArtifactError("the network gave not one row a window; train or export it again")
         for item, row in zip(batch, rows, strict=True):
             item.owner.waiting -= 1
             item.owner.aggregate.add(item.window, row)
@@ -385,6 +396,15 @@ def _existing(values: FloatArray | None, what: str) -> FloatArray:
     if values is None:
         raise ArtifactError(f"this network gives no {what}; use one that does")
     return values
+
+
+def _finite(rows: FloatArray) -> FloatArray:
+    if not np.isfinite(rows).all():
+        raise ArtifactError(
+            "the network gave scores that are not numbers (NaN or infinite); train or export it "
+            "again"
+        )
+    return rows
 
 
 def _until_error(clip: _Clip, windows: Iterator[Window]) -> Iterator[Window]:

@@ -14,7 +14,7 @@ from auricle.training.losses import classification_loss
 
 
 class TrainingStep(nn.Module):
-    """Waveforms to loss: augment, front-end, augment, network, loss.
+    """Waveforms, or features that were stored, to loss: augment, front-end, augment, network, loss.
 
     The network runs under autocast, and so does a front-end that learns; others run in fp32.
     """
@@ -39,12 +39,14 @@ class TrainingStep(nn.Module):
         """Return the mean loss and the number of clips whose highest score is the right one."""
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout draws from the global generator
-        with torch.no_grad():
-            batch = self.augmenter.waveform(batch, generator)
         device, frontend = batch.waveforms.device.type, self.classifier.frontend
-        with self._precision(device, low=frontend.learns):
-            features = frontend(batch.waveforms, batch.lengths_samples)
-        batch = self.augmenter.features(replace(batch, features=features), generator)
+        if batch.features is None:
+            with torch.no_grad():
+                batch = self.augmenter.waveform(batch, generator)
+            with self._precision(device, low=frontend.learns):
+                features = frontend(batch.waveforms, batch.lengths_samples)
+            batch = replace(batch, features=features)
+        batch = self.augmenter.features(batch, generator)
         assert batch.features is not None  # set above
         assert batch.targets is not None  # the loader's duty
         with self._precision(device, low=True):
