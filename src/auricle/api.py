@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from auricle.artifact.classifier import Precision
     from auricle.artifact.feature_encoder import PackedFeatures
     from auricle.artifact.onnx_export import Exported
+    from auricle.data import Manifest
     from auricle.evaluation import Result
     from auricle.evaluation.evaluate import Evaluated
     from auricle.models.base import SoundModel
@@ -176,10 +177,10 @@ def train_run(
     reporter: Reporter | None = None,
 ) -> "TrainedRun":
     """Train with dotted `flags` on top of a `config` file; see `train`."""
-    from auricle.data import apply_splits, read_dataset
+    from auricle.data import apply_splits
 
-    resolved = resolve_run(config, flags)
-    manifest = apply_splits(read_dataset(data, resolved.data), resolved.data, resolved.train.seed)
+    resolved, manifest = _run_on(data, config, flags)
+    manifest = apply_splits(manifest, resolved.data, resolved.train.seed)
     from auricle.training.folder import default_folder
     from auricle.training.run import train as run_training
 
@@ -207,10 +208,7 @@ def crossval_run(
     reporter: Reporter | None = None,
 ) -> "CrossValidation":
     """Train and test once per fold; see `auricle.training.crossval.cross_validate`."""
-    from auricle.data import read_dataset
-
-    resolved = resolve_run(config, flags)
-    manifest = read_dataset(data, resolved.data)
+    resolved, manifest = _run_on(data, config, flags)
     from auricle.training.crossval import cross_validate
     from auricle.training.folder import default_folder
 
@@ -241,6 +239,17 @@ def resolve_run(config: str | Path | None, flags: Mapping[str, Any]) -> "RunConf
     from auricle.training.setup import resolve_parts
 
     return resolve_parts(resolve(RunConfig, file=config, flags=flags))
+
+
+def _run_on(
+    data: str | Path, config: str | Path | None, flags: Mapping[str, Any]
+) -> "tuple[RunConfig, Manifest]":
+    from auricle.training.config import RunConfig
+
+    require_torch("training")
+    from auricle.training.stored import configure_and_read
+
+    return configure_and_read(resolve(RunConfig, file=config, flags=flags), data)
 
 
 def evaluate(
@@ -336,19 +345,20 @@ def feature_encoder(
     *,
     dtype: Literal["float16", "float32"] = "float16",
     options: Mapping[str, Any] | None = None,
+    window_s: float | None = None,
 ) -> "PackedFeatures":
     """Return what `auricle.data.pack` takes to keep features in place of sound.
 
-    `source` is the name of a front-end (with `options`, as `{"bins": 64}`), or a classifier as
-    `load` takes them, whose embeddings are kept. Raises `ConfigError`, `ArtifactError`,
-    `UnknownName` and `MissingExtra`.
+    `source` is the name of a front-end (with `options`, as `{"n_mels": 64}`), or a classifier as
+    `load` takes them, whose embeddings are kept. Training takes a pack whose `length_s` is
+    `window_s`. Raises `ConfigError`, `ArtifactError`, `UnknownName` and `MissingExtra`.
     """
     from auricle.artifact.feature_encoder import embedding_features, frontend_features
 
     kept = {"float16": "<f2", "float32": "<f4"}[dtype]
     if not Path(source).exists() and "/" not in source:
         require_torch("features of a front-end")
-        return frontend_features({"name": source, **(options or {})}, dtype=kept)
+        return frontend_features({"name": source, **(options or {})}, dtype=kept, window_s=window_s)
     if options:
         raise ConfigError(f"--frontend.{next(iter(options))}: {source} is no front-end")
     return embedding_features(load(source), source, dtype=kept)

@@ -137,7 +137,7 @@ def test_features_of_a_front_end_and_of_a_classifier(
     pack = open_pack(tmp_path / "f.h5")
     assert pack.values.dtype == np.float32
     assert pack.clip(0).shape[1] == 40
-    assert "holds features" in refused("train", tmp_path / "f.h5", *TINY)
+    assert "holds features" in refused("data", "check", tmp_path / "f.h5")
     done("data", "pack", tone_folder, tmp_path / "e.h5", "--features", trained)
     from auricle import load as load_classifier
 

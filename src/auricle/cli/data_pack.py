@@ -29,8 +29,8 @@ class PackFlags:
     sample_rate
         Rate of the packed sound, Hz (default: that of the first clip).
     length_s
-        Seconds of every clip: longer ones are cut, shorter ones keep their length (default: all
-        of each).
+        Seconds of every clip: longer ones are cut, shorter ones keep their length, or with
+        --features of a front-end get zeros behind them (default: all of each).
     unit
         What becomes a clip: each file once, whole, or the stretch of each row.
     peaks
@@ -82,7 +82,12 @@ class PackFlags:
                 raise ConfigError(f"--frontend.{min(frontend)} goes with --features NAME")
             return None
         rate = {} if self.sample_rate is None else {"sample_rate": self.sample_rate}
-        return feature_encoder(self.features, dtype=self.dtype, options={**frontend, **rate})
+        return feature_encoder(
+            self.features,
+            dtype=self.dtype,
+            options={**frontend, **rate},
+            window_s=self.length_s,
+        )
 
 
 NO_PACK_FLAGS = PackFlags()
@@ -101,8 +106,9 @@ def pack(
 ) -> int:
     """Pack the sound of a data set, with its labels, into one HDF5 file or WebDataset shards.
 
-    `auricle train`, `evaluate` and `data check` read either as they read the data set. A pack that
-    was killed goes on when the same command is given again.
+    `auricle train`, `evaluate` and `data check` read either as they read the data set; `train` and
+    `crossval` take the features of a front-end too, packed with --length. A pack that was killed
+    goes on when the same command is given again.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from auricle.runtime.predictor import Predictor
 from auricle.runtime.spec import ClassifierSpec
 from auricle.training.clips import BadClip, ClipStore
 from auricle.training.config import RunConfig
+from auricle.training.stored import FeatureStore
 
 
 class Judge:
@@ -40,7 +41,11 @@ class Judge:
         self.bad: dict[str, BadClip] = {}
 
     def __call__(
-        self, weights: Mapping[str, torch.Tensor], store: ClipStore, *, resamples: int = 2000
+        self,
+        weights: Mapping[str, torch.Tensor],
+        store: ClipStore | FeatureStore,
+        *,
+        resamples: int = 2000,
     ) -> Result | None:
         """Judge weights on the clips of a store that can be read; None where none can.
 
@@ -48,8 +53,15 @@ class Judge:
         """
         self._engine.classifier.load_state_dict(weights)
         heard: list[Clip] = []
-        predictor = Predictor(self._engine, self.spec, batch_size=self.config.train.eval_batch_size)
-        scores = list(predictor.score_many(self._sounds(store, heard)))
+        size = self.config.train.eval_batch_size
+        predictor = Predictor(self._engine, self.spec, batch_size=size)
+        if isinstance(store, FeatureStore):
+            heard.extend(store.clips)
+            size = self._engine.windows_at_once(store.window_samples, size)
+            batches = (store.features(first, size) for first in range(0, len(store), size))
+            scores = list(predictor.score_outputs(map(self._engine.score_features, batches)))
+        else:
+            scores = list(predictor.score_many(self._sounds(store, heard)))
         if not scores:
             return None
         return judge(

@@ -20,6 +20,7 @@ from auricle.data import Manifest
 from auricle.evaluation import align_labels
 from auricle.tensors import Batch
 from auricle.training.clips import BadClip, ClipStore
+from auricle.training.stored import FeatureStore, as_features
 
 Item = tuple[int, int]
 """Epoch and index of a clip."""
@@ -76,9 +77,9 @@ class EpochBatches(Sampler[list[Item]]):
 
 
 class TrainingClips(Dataset[tuple[int, FloatArray | BadClip]]):
-    """Crops of `length` samples out of a store's clips."""
+    """Crops of `length` samples, or frames of stored features, out of a store's clips."""
 
-    def __init__(self, store: ClipStore, length: int, seed: int) -> None:
+    def __init__(self, store: ClipStore | FeatureStore, length: int, seed: int) -> None:
         self.store = store
         self.length = length
         self.seed = seed
@@ -119,9 +120,12 @@ class TrainingClips(Dataset[tuple[int, FloatArray | BadClip]]):
 class Collate:
     """Stacks items into a `LoadedBatch`; picklable, for loader processes that are spawned."""
 
-    def __init__(self, targets: FloatArray, sample_rate: int) -> None:
+    def __init__(
+        self, targets: FloatArray, sample_rate: int, heard_frames: int | None = None
+    ) -> None:
         self.targets = targets
         self.sample_rate = sample_rate
+        self.heard_frames = heard_frames  # of stored features; None: items are waveforms
 
     def __call__(self, items: Sequence[tuple[int, FloatArray | BadClip]]) -> LoadedBatch:
         """Leave bad clips out of the batch, and name them."""
@@ -129,13 +133,17 @@ class Collate:
         good = [(index, sound) for index, sound in items if not isinstance(sound, BadClip)]
         if not good:
             return LoadedBatch(None, items[0][0], bad)
-        waveforms = torch.from_numpy(np.stack([sound for _, sound in good]))
-        indices = [index for index, _ in good]
+        indices, sounds = [index for index, _ in good], [sound for _, sound in good]
+        features = None if self.heard_frames is None else as_features(sounds, self.heard_frames)
+        waveforms = (
+            torch.from_numpy(np.stack(sounds)) if features is None else torch.empty(len(good), 0)
+        )
         batch = Batch(
             waveforms,
             torch.full((len(good),), waveforms.shape[1]),
             self.sample_rate,
             torch.from_numpy(self.targets[indices]),
+            features,
         )
         return LoadedBatch(batch, items[0][0], bad)
 
@@ -154,7 +162,8 @@ def make_loader(
     start_method: str,
 ) -> "DataLoader[tuple[int, FloatArray | BadClip]]":
     """Build the loader; it yields `LoadedBatch`."""
-    context = None
+    context, store = None, clips.store
+    heard_frames = store.stored.heard_frames if isinstance(store, FeatureStore) else None
     if workers:
         methods: Mapping[str, str | None] = {"auto": None}
         context = multiprocessing.get_context(methods.get(start_method, start_method))
@@ -162,7 +171,7 @@ def make_loader(
         clips,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=Collate(targets, clips.store.sample_rate),
+        collate_fn=Collate(targets, store.sample_rate, heard_frames),
         multiprocessing_context=context,
         worker_init_fn=_ignore_interrupt if workers else None,
         persistent_workers=workers > 0,

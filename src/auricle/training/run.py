@@ -21,7 +21,6 @@ from auricle.augment.section import build_augmenter
 from auricle.core.errors import DataError
 from auricle.core.memory import keep_freed_memory
 from auricle.core.reporting import Reporter, Silent
-from auricle.core.types import Label
 from auricle.core.units import seconds_to_samples
 from auricle.data import SPLITS, Manifest, require_trainable
 from auricle.evaluation import Result, write_result
@@ -56,6 +55,12 @@ from auricle.training.setup import (
 )
 from auricle.training.statistics import with_measured_statistics, with_saved_statistics
 from auricle.training.step import TrainingStep
+from auricle.training.stored import (
+    FeatureStore,
+    require_as_stored,
+    require_fit,
+    stored_behind,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class _Setting:
     reporter: Reporter
     command: str
     accelerator: Accelerator
-    stores: dict[str, ClipStore]
+    stores: dict[str, ClipStore | FeatureStore]
     classifier: Classifier
     artifact: ArtifactConfig
     judge: Judge
@@ -126,7 +131,7 @@ def train(
     build_augmenter(config.augment)  # a folder of noise that is not there is told at once
     if not (resume and has_checkpoint(folder / "checkpoints" / "last")):
         with accelerator.main_process_first():  # one of them fetches
-            _load_first_weights(classifier, config, manifest.labels, reporter)
+            _load_first_weights(classifier, config, manifest, reporter)
     spec = make_spec(classifier, config, manifest.labels, multi_label=manifest.multi_label)
     stores, bad = _prepare_stores(manifest, config, reporter, spec.sample_rate, accelerator)
     config = _with_statistics(config, stores["train"], classifier, accelerator, reporter)
@@ -154,15 +159,20 @@ def train(
 
 
 def _load_first_weights(
-    classifier: Classifier, config: RunConfig, labels: Sequence[Label], reporter: Reporter
+    classifier: Classifier, config: RunConfig, manifest: Manifest, reporter: Reporter
 ) -> None:
-    """Give a fresh classifier the published weights that its configuration asks for."""
+    """Give a fresh classifier the published weights that its configuration asks for.
+
+    Stored features must be what its front-end makes of the sound.
+    """
     load_frontend_weights(classifier.frontend, reporter=reporter)
     load_imagenet(classifier.model, reporter=reporter)
     if config.train.pretrained is not None:
-        start_from(
-            classifier, config.model, config.train.pretrained, labels=labels, reporter=reporter
-        )
+        checkpoint, labels = config.train.pretrained, manifest.labels
+        start_from(classifier, config.model, checkpoint, labels=labels, reporter=reporter)
+    if (stored := stored_behind(manifest.clips)) is not None:
+        require_as_stored(stored, config)
+        require_fit(stored, classifier)
 
 
 def make_accelerator(device: torch.device) -> Accelerator:
@@ -181,9 +191,9 @@ def _prepare_stores(
     reporter: Reporter,
     sample_rate: int,
     accelerator: Accelerator,
-) -> tuple[dict[str, ClipStore], list[BadClip]]:
+) -> tuple[dict[str, ClipStore | FeatureStore], list[BadClip]]:
     """Decode what fits the memory: training clips first. The main process alone judges."""
-    stores: dict[str, ClipStore] = {}
+    stores: dict[str, ClipStore | FeatureStore] = {}
     bad = [BadClip(path, f"{path}: the file does not exist") for path in manifest.missing]
     bad += [BadClip("", line) for line in manifest.rejected]
     total = len(bad)
@@ -193,7 +203,12 @@ def _prepare_stores(
         if not clips:
             continue
         total += len(clips)
-        store = stores[split] = ClipStore(clips, sample_rate, config.data)
+        stored = stored_behind(clips)
+        store = stores[split] = (
+            FeatureStore(clips, stored, config.data)
+            if stored
+            else ClipStore(clips, sample_rate, config.data)
+        )
         shared = split == "train" and config.train.workers > 0
         bad += store.prepare(reporter, shared=shared, budget_mb=left_mb)
         left_mb -= store.cached_mb
@@ -207,6 +222,8 @@ def _prepare_job(setting: _Setting, *, resume: bool) -> tuple[Job, Position]:
     """Put together all that the loop works on, and where it starts."""
     config, accelerator = setting.config.train, setting.accelerator
     classifier = _placed(setting.classifier, accelerator.device)
+    if isinstance(setting.stores["train"], FeatureStore):  # it has done its part
+        classifier.frontend.requires_grad_(False)
     autocast = autocast_dtype(config.precision, accelerator.device)
     augmenter = build_augmenter(setting.config.augment, db_per_unit=classifier.frontend.db_per_unit)
     for part in augmenter.left_out:
@@ -298,7 +315,7 @@ def _resumed(
 
 def _with_statistics(
     config: RunConfig,
-    store: ClipStore,
+    store: ClipStore | FeatureStore,
     classifier: Classifier,
     accelerator: Accelerator,
     reporter: Reporter,
@@ -311,8 +328,12 @@ def _with_statistics(
     return measured
 
 
-def _crops(config: RunConfig, store: ClipStore, classifier: Classifier) -> TrainingClips:
+def _crops(
+    config: RunConfig, store: ClipStore | FeatureStore, classifier: Classifier
+) -> TrainingClips:
     """Return the training crops."""
+    if isinstance(store, FeatureStore):
+        return TrainingClips(store, store.stored.frames, config.train.seed)
     assert config.data.clip_s is not None  # resolve_parts fills it
     length = seconds_to_samples(config.data.clip_s, store.sample_rate)
     return TrainingClips(store, max(length, classifier.shortest_samples), config.train.seed)

@@ -89,8 +89,8 @@ class H5Form:
         ) as file:
             file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
             file.attrs["kind"], file.attrs["sample_rate"] = kind, rate
-            text = h5py.string_dtype()
-            file.create_dataset("config", data=_bytes(json.dumps(config)), dtype=text)
+            text, made = h5py.string_dtype(), {**config, "cut": done.cut}
+            file.create_dataset("config", data=_bytes(json.dumps(made)), dtype=text)
             labels = [_bytes(label) for label in self.plan.manifest.labels]
             file.create_dataset("labels", data=labels, shape=(len(labels),), dtype=text)
             self._write_rows(file, good)

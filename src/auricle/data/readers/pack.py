@@ -10,6 +10,7 @@ from auricle.audio.members.h5 import Pack, is_pack, open_pack
 from auricle.core.errors import DataError
 from auricle.core.types import Clip, Label
 from auricle.data.config import NO_COLUMN, DataConfig
+from auricle.data.labels import choose_labels
 from auricle.data.manifest import Manifest
 from auricle.data.packing.plan import clip_of_record
 from auricle.data.readers import READERS
@@ -23,6 +24,9 @@ class PackReader:
 
     about = About("an HDF5 file written by 'auricle data pack'")
 
+    def __init__(self, kind: str = "waveforms") -> None:
+        self.kind = kind
+
     def claims(self, path: Path, config: DataConfig) -> bool:
         """Say whether `path` is a pack."""
         return is_pack(path)
@@ -34,12 +38,22 @@ class PackReader:
         if path.is_dir():
             raise DataError(f"{path} is a folder; the reader 'pack' needs an HDF5 file")
         pack = open_pack(path)
-        if pack.kind != "waveforms":
+        if pack.kind != self.kind:
             raise DataError(
-                f"{path} holds {pack.kind}, not sound: read them with auricle.data.open_pack, or "
-                "pack again without --features"
+                f"{path} holds {pack.kind}, not sound: 'auricle train' and 'crossval' take them, "
+                "auricle.data.open_pack reads them; for all else pack again without --features"
             )
-        return packed_manifest(_clips(pack, path), path, config, _config(pack), pack.labels)
+        return packed_manifest(_clips(pack, path), path, config, pack_config(pack), pack.labels)
+
+
+def is_feature_pack(path: str | Path) -> bool:
+    """Say whether a file is a pack of features. Raises `DataError` for a pack that is damaged."""
+    return is_pack(path) and open_pack(path).kind == "features"
+
+
+def read_feature_pack(path: str | Path, config: DataConfig) -> Manifest:
+    """Read the rows of a pack of features, as `read_dataset` reads those of sound."""
+    return choose_labels(PackReader("features").read(Path(path), config), config)
 
 
 def packed_manifest(
@@ -103,7 +117,8 @@ def refuse_audio_root(config: DataConfig, path: Path) -> None:
         )
 
 
-def _config(pack: Pack) -> dict[str, Any]:
+def pack_config(pack: Pack) -> dict[str, Any]:
+    """Return how a pack was made. Raises `DataError`."""
     try:
         config = json.loads(pack.config_text())
     except (ValueError, OSError) as error:
