@@ -15,7 +15,15 @@ from auricle.core.errors import AudioError, ConfigError, DataError
 from auricle.core.reporting import Silent
 from auricle.core.types import Clip, Waveform
 from auricle.core.writing import WriteError
-from auricle.data import DataConfig, Manifest, PackOptions, first_clips, open_pack, pack
+from auricle.data import (
+    DataConfig,
+    Manifest,
+    PackOptions,
+    apply_splits,
+    first_clips,
+    open_pack,
+    pack,
+)
 from auricle.data.packing import chunks, making
 from auricle.data.packing.sound import to_int16
 from auricle.data.readers import read_dataset
@@ -157,6 +165,24 @@ def test_the_stretch_of_each_row_can_be_a_clip(sounds: Callable[..., list[str]],
         wanted = audio.load(path, offset_s=clip.onset_s, duration_s=length_s).samples
         assert (packed.onset_s, packed.offset_s) == (0.0, None)
         np.testing.assert_array_equal(audio.load(packed.path).samples, wanted)
+
+
+def test_stretches_that_become_clips_are_still_split_by_their_file(
+    sounds: Callable[..., list[str]], tmp_path: Path
+):
+    rows = [
+        Clip(path, ("ab"[at % 2],), start, start + 0.25)
+        for at, path in enumerate(sounds(*[RATE] * 12))
+        for start in (0.0, 0.25, 0.5, 0.75)
+    ]
+    manifest = Manifest.of(rows)
+    pack(manifest, tmp_path / "out.h5", PackOptions(unit="row"))
+    back = read(tmp_path / "out.h5")
+    assert back.group_declared
+    assert [clip.group for clip in back.clips] == [Path(clip.path).name for clip in rows]
+    # Who says splits or folds has decided.
+    pack(apply_splits(manifest, DataConfig(), 0), tmp_path / "given.h5", PackOptions(unit="row"))
+    assert not read(tmp_path / "given.h5").group_declared
 
 
 def test_clips_of_one_length_are_rows(sounds: Callable[..., list[str]], tmp_path: Path):

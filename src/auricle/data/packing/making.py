@@ -16,7 +16,7 @@ from auricle.core.writing import WriteError
 from auricle.data.manifest import Manifest
 from auricle.data.packing.chunks import Done, WorkFolder, fill_chunks, gather, move_chunks
 from auricle.data.packing.h5 import H5Form
-from auricle.data.packing.plan import PackOptions, Plan, make_plan
+from auricle.data.packing.plan import PackOptions, Plan, grouped_by_file, make_plan
 from auricle.data.packing.shards import INDEX, ShardForm
 from auricle.data.packing.sound import Encoder, Packed
 from auricle.data.wording import plural
@@ -89,6 +89,8 @@ def pack(
     work = WorkFolder(output)
     check_pack_output(output, force=force)
     options = _with_rate(manifest, options or PackOptions(), encoder)
+    if options.unit == "row":
+        manifest = grouped_by_file(manifest)
     plan = make_plan(manifest, options.unit)
     form = _form(work.path, output, plan, options, encoder)
     config = _config(plan, options, encoder)

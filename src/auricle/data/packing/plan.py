@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from auricle.audio.members import member_as_file
 from auricle.core.config import Config
 from auricle.core.types import Clip
 from auricle.data.manifest import Manifest
+from auricle.data.texts import numbered
 
 Stretch = tuple[float, float | None]
 """Onset and end in seconds; None: the end of the file."""
@@ -126,6 +127,27 @@ def make_plan(manifest: Manifest, unit: Literal["file", "row"]) -> Plan:
         stretches=stretches if unit == "row" else None,
         rows=np.argsort(of_row, kind="stable"),
         firsts=firsts,
+    )
+
+
+def grouped_by_file(manifest: Manifest) -> Manifest:
+    """Return the manifest with files as groups, where stretches would lose what joins them.
+
+    A split is drawn over files where no group is declared. Stretches that become sounds of their
+    own are files no more, and those of one recording would stand on both sides of it. What has
+    splits, folds or groups is left as it is, as are files of one row each.
+    """
+    clips = manifest.columns
+    files, first = clips.paths.factorise()
+    declared = any(column.filled().any() for column in (clips.splits, clips.folds, clips.groups))
+    if declared or len(first) == len(clips):
+        return manifest
+    names = _short_names(
+        [os.path.normpath(path) for path in clips.paths.take(first).block(0, len(first))]
+    )
+    grouped = clips.having(groups=numbered(names, files))
+    return replace(manifest, clips=grouped, group_declared=True).noting(
+        "the stretches of one file are a group: they stay on one side of a split"
     )
 
 
