@@ -160,7 +160,7 @@ def test_an_array_is_trimmed_as_a_file_is(clip: Path) -> None:
 
 
 def test_limits_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"min_clip_s \(2\) must not exceed max_clip_s \(1\)"):
+    with pytest.raises(ConfigError, match=r"min_clip_s \(2\) must not be above max_clip_s \(1\)"):
         validate(DataConfig, {"min_clip_s": 2, "max_clip_s": 1}, prefix="data")
     for key, value in (("trim_db", -3), ("target_db", 2000), ("max_gain_db", 10_000)):
         with pytest.raises(ConfigError, match=key):

@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import soundfile
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Generator, Tensor
 
 from auricle import audio
@@ -76,12 +76,6 @@ class CodecConfig(AugmentationConfig):
     max_compression: float = Field(
         0.9, ge=0, le=0.9, description="most compression of mp3, vorbis and opus"
     )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_compression > self.max_compression:
-            raise ValueError("min_compression must not be above max_compression")
-        return self
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """Level and sign of a waveform."""
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Generator, Tensor
 
 from auricle.augment import AUGMENTATIONS
@@ -24,12 +23,6 @@ class GainConfig(AugmentationConfig):
 
     min_db: Decibels = Field(-6.0, description="lowest change of level (dB)")
     max_db: Decibels = Field(6.0, description="highest change of level (dB)")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_db > self.max_db:
-            raise ValueError("min_db must not be above max_db")
-        return self
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,6 @@ class SnrConfig(AugmentationConfig):
     min_snr_db: Decibels = Field(10.0, description="lowest ratio of sound to noise (dB)")
     max_snr_db: Decibels = Field(40.0, description="highest ratio of sound to noise (dB)")
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_snr_db > self.max_snr_db:
-            raise ValueError("min_snr_db must not be above max_snr_db")
-        return self
-
 
 class NoiseConfig(SnrConfig):
     """Colour of the noise and limits of the signal-to-noise ratio."""

@@ -1,10 +1,9 @@
 """Stretching and moving features in time and frequency."""
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Generator, Tensor
 
 from auricle.augment import AUGMENTATIONS
@@ -29,14 +28,6 @@ class RandomResizedConfig(AugmentationConfig):
     max_time_factor: float = Field(1.25, gt=0, le=4, description="highest factor in time")
     min_freq_factor: float = Field(0.9, gt=0, le=4, description="lowest factor in frequency")
     max_freq_factor: float = Field(1.1, gt=0, le=4, description="highest factor in frequency")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_time_factor > self.max_time_factor:
-            raise ValueError("min_time_factor must not be above max_time_factor")
-        if self.min_freq_factor > self.max_freq_factor:
-            raise ValueError("min_freq_factor must not be above max_freq_factor")
-        return self
 
 
 @dataclass(frozen=True)

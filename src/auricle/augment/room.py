@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Generator, Tensor
 
 from auricle.augment import AUGMENTATIONS
@@ -44,14 +43,6 @@ class ReverbConfig(AugmentationConfig):
     max_direct_db: Decibels = Field(
         15.0, description="highest ratio of direct sound to a simulated room's answer (dB)"
     )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_rt60_s > self.max_rt60_s:
-            raise ValueError("min_rt60_s must not be above max_rt60_s")
-        if self.min_direct_db > self.max_direct_db:
-            raise ValueError("min_direct_db must not be above max_direct_db")
-        return self
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """The colour of a recording: random filters, and statistics of another clip."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Generator, Tensor
 
 from auricle.augment import AUGMENTATIONS
@@ -36,14 +35,6 @@ class FilterAugmentConfig(AugmentationConfig):
         description="what 1 in the features is in dB; 4.343 for a natural logarithm; null: what "
         "the front-end says, and no filter where its features have no such unit",
     )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min_db > self.max_db:
-            raise ValueError("min_db must not be above max_db")
-        if self.min_bands > self.max_bands:
-            raise ValueError("min_bands must not be above max_bands")
-        return self
 
 
 @dataclass(frozen=True)

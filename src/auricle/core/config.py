@@ -10,10 +10,17 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from auricle.core.errors import ConfigError, nearest
 
@@ -26,7 +33,7 @@ Tree = dict[str, Any]
 
 
 class Config(BaseModel):
-    """Base of every typed configuration: frozen, and no unknown keys."""
+    """Base of every typed configuration: frozen, no unknown keys, `min_X` at most `max_X`."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
@@ -43,6 +50,16 @@ class Config(BaseModel):
             if kinds & {int, float} and bool not in kinds:
                 raise ValueError("give it a number")
         return value
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        for low in type(self).model_fields:
+            high = low.replace("min_", "max_", 1)
+            if low.startswith("min_") and high in type(self).model_fields:
+                least, most = getattr(self, low), getattr(self, high)
+                if least is not None and most is not None and least > most:
+                    raise ValueError(f"{low} ({least:g}) must not be above {high} ({most:g})")
+        return self
 
 
 C = TypeVar("C", bound=BaseModel)

@@ -169,15 +169,6 @@ class DataConfig(Config):
             )
         return self
 
-    @model_validator(mode="after")
-    def _lengths_leave_room(self) -> "DataConfig":
-        if self.min_clip_s and self.max_clip_s and self.min_clip_s > self.max_clip_s:
-            raise ValueError(
-                f"min_clip_s ({self.min_clip_s:g}) must not exceed max_clip_s "
-                f"({self.max_clip_s:g}): no clip would be left"
-            )
-        return self
-
     @property
     def limits(self) -> ClipLimits:
         """What of a clip is listened to."""

@@ -295,8 +295,8 @@ def test_nothing_to_place_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"min_events": 6}, "min_events must not be above max_events"),
-        ({"min_pitch": 1}, "min_pitch must not be above max_pitch"),
+        ({"min_events": 6}, "must not be above max_events"),
+        ({"min_pitch": 1}, "must not be above max_pitch"),
         ({"length_s": 0}, "greater than or equal to 0.1"),
     ],
 )

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from auricle.audio import load, probe
 from auricle.audio.reading import Channel
@@ -65,17 +64,6 @@ class MixConfig(Config):
     seed: int = Field(0, ge=0, description="seed of every draw")
     channel: Channel = Field("mean", description="how a file becomes mono, as in the section data")
     allow_truncated: bool = Field(False, description="use files that are cut short")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        for low, high in (
-            ("min_events", "max_events"),
-            ("min_snr_db", "max_snr_db"),
-            ("min_pitch", "max_pitch"),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} must not be above {high}")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
