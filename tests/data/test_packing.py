@@ -368,7 +368,7 @@ def full_disk(room_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("room_bytes", [3000, 40_000, 60_000])
+@pytest.mark.parametrize("room_bytes", [3000, 40_000, 60_000, 100_000])
 def test_a_full_disk_leaves_nothing_half_and_the_rest_follows(
     labelled: Manifest, tmp_path: Path, room_bytes: int
 ):
@@ -442,6 +442,23 @@ def test_a_pack_can_be_packed_again(labelled: Manifest, tmp_path: Path):
     np.testing.assert_array_equal(first.values, last.values)
     np.testing.assert_array_equal(first.targets, last.targets)
     assert told(read(tmp_path / "b.h5")) == told(labelled)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_pack_that_was_cut_short_is_told_as_one(labelled: Manifest, tmp_path: Path, share: float):
+    path = tmp_path / "out.h5"
+    pack(labelled, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: round(share * len(whole))])
+    with pytest.raises(DataError, match="cut short"):
+        read(path)
+
+
+def test_hdf5_of_other_programs_is_told_as_such(tmp_path: Path):
+    with h5py.File(tmp_path / "theirs.h5", "w") as file:
+        file["x"] = np.zeros(3)
+    with pytest.raises(DataError, match="did not write"):
+        read(tmp_path / "theirs.h5")
 
 
 def test_odd_names(tmp_path: Path, sounds: Callable[..., list[str]]):

@@ -1,6 +1,5 @@
 """Writing packs in HDF5; `auricle.audio.members.h5` tells the layout and reads it."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auricle.audio.members.h5 import FORMAT, HASH_BYTES, VERSION, open_pack
+from auricle.audio.members.h5 import FORMAT, VERSION, open_pack
 from auricle.core.errors import AudioError, MissingExtra
 from auricle.core.types import Clip
-from auricle.core.writing import replacing
+from auricle.core.writing import WriteError, replacing
 from auricle.data.packing.chunks import Done
 from auricle.data.packing.plan import PackOptions, Plan, row_record
 from auricle.data.packing.sound import (
@@ -62,7 +61,10 @@ class H5Form:
         """Write all of the pack but its values, for which room is left, where it is not there."""
         if not self.path.exists():
             with replacing(self.path) as temporary:
-                self._write(temporary, done, config)
+                try:
+                    self._write(temporary, done, config)
+                except RuntimeError as error:  # so h5py says some faults of the disk
+                    raise WriteError(f"cannot write {self.path}: {error}") from None
         self._places = self._find_places(done)
 
     def place(self, index: int) -> tuple[Path, int]:
@@ -73,9 +75,8 @@ class H5Form:
         """Yield the clips whose bytes in the pack are not those that were packed."""
         pack = open_pack(self.path)
         for number, index in enumerate(np.flatnonzero(done.good)):
-            content = pack.clip(number).tobytes()
-            digest = hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
-            if not digest == done.hashes[index].tobytes() == pack.hashes[number].tobytes():
+            same = done.hashes[index].tobytes() == pack.hashes[number].tobytes()
+            if not same or not pack.is_as_packed(number):
                 yield int(index)
 
     def _write(self, path: Path, done: Done, config: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from auricle.audio.members import join_member
-from auricle.audio.members.h5 import Pack, is_pack, open_pack
+from auricle.audio.members.h5 import SUFFIXES, Pack, is_pack, open_pack
 from auricle.core.errors import DataError
 from auricle.core.types import Clip, Label
 from auricle.data.config import NO_COLUMN, DataConfig
@@ -28,8 +28,8 @@ class PackReader:
         self.kind = kind
 
     def claims(self, path: Path, config: DataConfig) -> bool:
-        """Say whether `path` is a pack."""
-        return is_pack(path)
+        """Say whether `path` has the name of HDF5; reading it says what is wrong with it."""
+        return path.suffix.lower() in SUFFIXES and path.is_file()
 
     def read(self, path: Path, config: DataConfig) -> Manifest:
         """Read the rows in the pack; their sounds are its members. Raises `DataError`."""
