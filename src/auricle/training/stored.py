@@ -29,6 +29,7 @@ from auricle.data import Manifest, PackOptions, read_dataset
 from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
 from auricle.data.readers.pack import is_feature_pack, pack_config, read_feature_pack
+from auricle.data.wording import plural
 from auricle.tensors import Features
 from auricle.training.clips import BadClip
 from auricle.training.config import RunConfig
@@ -230,8 +231,8 @@ def require_as_stored(stored: StoredFeatures, config: RunConfig) -> None:
         )
     if stored.cut and data.long_clips != "start":
         raise ConfigError(
-            f"{stored.cut:,} clips of {path} were longer than {window_s:g} s and cut, and the "
-            f"classifier would hear all of them (data.long_clips {data.long_clips}): give "
+            f"{plural(stored.cut, 'clip')} of {path} had more than {window_s:g} s and lost the "
+            f"rest, which the classifier would hear (data.long_clips {data.long_clips}): give "
             "--data.long_clips start, or pack with a longer --length"
         )
 
