@@ -1,7 +1,7 @@
 """Confident learning: the same clips as cleanlab, and what it says about them."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.data.label_errors import label_errors, suspect_labels
+from auricle.data.names import PACKED_NAME
 
 
 @dataclass
@@ -119,6 +120,28 @@ def test_a_label_that_was_mended_since_is_passed_over(make_manifest):
     clips = [Clip(f"/moved/{path}", (labels[at],)) for path, at in zip(paths, true, strict=True)]
     found = list(label_errors(make_manifest(clips), Table(labels, paths, given, probability)))
     assert not [one for one in found if given[one.rows[0]] != true[one.rows[0]]]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_scores_of_the_files_fit_their_pack(make_manifest, packed: bool):
+    """Names repeat from class to class here, and the pack is in another order."""
+    given, _, probability = draw(3, 200, 3, 0.1, 5.0)
+    labels = ("cat", "dog", "rain")
+    names = [f"{labels[at]}/{(given[:row] == at).sum()}.wav" for row, at in enumerate(given)]
+    table = Table(labels, [f"/data/{name}" for name in names], given, probability)
+    clips = [Clip(f"/data/{name}", (name.partition("/")[0],)) for name in names]
+    order = np.random.default_rng(0).permutation(len(clips))
+    if packed:
+        other = [Clip(f"x.tar::{at}.flac", clips[at].labels) for at in order]
+        other = [
+            replace(one, extra={PACKED_NAME: names[at]})
+            for one, at in zip(other, order, strict=True)
+        ]
+    else:
+        other = [replace(clips[at], path=f"/else/pack.h5::{names[at]}") for at in order]
+    wanted = {names[one.rows[0]] for one in label_errors(make_manifest(clips), table)}
+    found = {names[order[one.rows[0]]] for one in label_errors(make_manifest(other), table)}
+    assert found == wanted
 
 
 def test_scores_of_other_clips_are_refused(make_manifest):

@@ -2,8 +2,10 @@
 
 import json
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from auricle.data import (
     open_pack,
     pack,
 )
+from auricle.data.names import PACKED_NAME
 from auricle.data.packing import chunks, making
 from auricle.data.packing.sound import to_int16
 from auricle.data.readers import read_dataset
@@ -91,9 +94,10 @@ def read(path: Path, **options: object) -> Manifest:
     return read_dataset(path, DataConfig.model_validate(options))
 
 
-def told(manifest: Manifest) -> list[tuple[object, ...]]:
+def told(manifest: Manifest) -> list[Clip]:
+    """The rows, but for where their sound lies; shards also say what it was called before."""
     return [
-        (clip.labels, clip.onset_s, clip.offset_s, clip.split, clip.fold, clip.group, clip.extra)
+        replace(clip, path="", extra={k: v for k, v in clip.extra.items() if k != PACKED_NAME})
         for clip in manifest.clips
     ]
 
@@ -459,6 +463,21 @@ def test_hdf5_of_other_programs_is_told_as_such(tmp_path: Path):
         file["x"] = np.zeros(3)
     with pytest.raises(DataError, match="did not write"):
         read(tmp_path / "theirs.h5")
+
+
+def test_every_pack_of_a_data_set_is_split_as_its_files(
+    sounds: Callable[..., list[str]], tmp_path: Path
+):
+    clips = [Clip(path, ("ab"[at % 2],)) for at, path in enumerate(sounds(*[400] * 40))]
+    clips[7] = replace(clips[7], path=shutil.copy(clips[7].path, tmp_path / "src"))
+    files = Manifest.of(clips)
+    pack(files, tmp_path / "a.h5")
+    pack(read(tmp_path / "a.h5"), tmp_path / "shards", PackOptions(shard_clips=20))
+    pack(read(tmp_path / "shards"), tmp_path / "again.h5")
+    drawn = [clip.split for clip in apply_splits(files, DataConfig(), 5).clips]
+    for name in ("a.h5", "shards", "again.h5"):
+        packed = apply_splits(read(tmp_path / name), DataConfig(), 5)
+        assert [clip.split for clip in packed.clips] == drawn, name
 
 
 def test_odd_names(tmp_path: Path, sounds: Callable[..., list[str]]):

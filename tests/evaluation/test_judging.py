@@ -7,6 +7,7 @@ import pytest
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
 from auricle.data import DataConfig, Manifest, write_manifest
+from auricle.data.names import PACKED_NAME
 from auricle.evaluation.selection import select_clips
 
 SPLITS = ("train", "train", "validation", "test", "test")
@@ -47,6 +48,16 @@ def test_a_split_is_the_runs_own_whatever_the_data_say(manifest, run_manifest, s
     shuffled = tuple(replace(clip, split="test") for clip in manifest.clips)
     data = replace(manifest, clips=shuffled)
     assert paths(select_clips(data, run_manifest, split, DataConfig())) == list(expected)
+
+
+def test_shards_of_the_data_are_known_by_what_their_clips_were_called(manifest, run_manifest):
+    """The files in a shard have names of their own: trained clips looked new."""
+    packed = [
+        Clip(f"/p/shard-000000.tar::000{at}.flac", clip.labels, extra={PACKED_NAME: f"{at}.wav"})
+        for at, clip in enumerate(manifest.clips)
+    ]
+    chosen = select_clips(replace(manifest, clips=packed), run_manifest, None, DataConfig())
+    assert list(chosen.clips) == packed[3:]
 
 
 def test_clips_that_the_run_knows_are_left_out_of_other_data(manifest, run_manifest, tmp_path):

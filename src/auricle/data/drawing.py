@@ -15,17 +15,15 @@ drawn.
 
 import hashlib
 import math
-import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from auricle.audio.members import member_as_file
 from auricle.core.types import Label
 from auricle.data.clips import Clips, LabelColumn
+from auricle.data.names import PACKED_NAME, common_folder, names
 from auricle.data.texts import ROWS_AT_ONCE, Column, IntArray, first_appearance, pairs, smallest
 
 _NO_LABEL: Label = ""
@@ -58,8 +56,8 @@ class Units:
 
     `of_row` is the unit of each clip and `sizes` the clips of each unit. What labels unit `u` has
     is in `labels` (numbers in `label_names`) from `starts[u]` to `starts[u + 1]`, and how many of
-    its clips have each in `counts`. A unit is called by its group in `groups`, else by its file in
-    `paths`, seen from `root`, the folder that holds all files of the data set.
+    its clips have each in `counts`. A unit is called by its group in `groups`, else by its name in
+    `packed`, else by its file in `paths`, seen from `root`, the folder of all files.
     """
 
     of_row: IntArray
@@ -70,6 +68,7 @@ class Units:
     label_names: tuple[Label, ...]
     groups: Column
     paths: Column
+    packed: Column | None
     root: str
 
     def __len__(self) -> int:
@@ -77,13 +76,13 @@ class Units:
 
     def names(self, units: IntArray | slice = slice(None)) -> Iterator[str]:
         """Return the names of some units, the same on every machine."""
-        groups, paths = self.groups.take(units), self.paths.take(units)
-        inside = os.path.join(self.root, "") if self.root else ""
-        for start in range(0, len(paths), ROWS_AT_ONCE):
-            stop = start + ROWS_AT_ONCE
-            pairs = zip(groups.block(start, stop), paths.block(start, stop), strict=True)
-            for group, path in pairs:
-                yield f"group\0{group}" if group else f"file\0{_portable(path, self.root, inside)}"
+        groups = self.groups.take(units)
+        packed = None if self.packed is None else self.packed.take(units)
+        files = names(self.paths.take(units), packed, self.root)
+        for start in range(0, len(groups), ROWS_AT_ONCE):
+            for group in groups.block(start, start + ROWS_AT_ONCE):
+                file = next(files)
+                yield f"group\0{group}" if group else f"file\0{file}"
 
 
 def gather(clips: Clips, chosen: IntArray | slice = slice(None)) -> Units:
@@ -98,17 +97,21 @@ def gather(clips: Clips, chosen: IntArray | slice = slice(None)) -> Units:
         key = groups.factorise()[0].astype(np.int64)
         key[~grouped] = len(key) + paths.take(~grouped).factorise()[0].astype(np.int64)
         of_row, first = first_appearance(key)
-    starts, labels, counts, names = _labels_of_units(clips.labels.take(chosen), of_row, len(first))
+    packed = clips.extra.get(PACKED_NAME)
+    starts, labels, counts, label_names = _labels_of_units(
+        clips.labels.take(chosen), of_row, len(first)
+    )
     return Units(
         of_row=of_row,
         sizes=np.bincount(of_row, minlength=len(first)),
         starts=starts,
         labels=labels,
         counts=counts,
-        label_names=names,
+        label_names=label_names,
         groups=groups.take(first),
         paths=paths.take(first),
-        root=_common_folder(clips.paths),
+        packed=None if packed is None else packed.take(chosen).take(first),
+        root=common_folder(clips.paths),
     )
 
 
@@ -269,30 +272,3 @@ def draw(seed: int, purpose: str, name: str) -> bytes:
     """Return the hash that stands for chance."""
     text = f"{seed}\0{purpose}\0{name}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _common_folder(paths: Column) -> str:
-    """Return the folder that holds all files, `""` where they lie on several drives."""
-    common, inside = None, ""
-    for start in range(0, len(paths), ROWS_AT_ONCE):
-        for path in map(member_as_file, paths.block(start, start + ROWS_AT_ONCE)):
-            if inside and path.startswith(inside) and os.path.normpath(path) == path:
-                continue
-            folder = os.path.dirname(os.path.abspath(path))
-            try:
-                common = folder if common is None else os.path.commonpath([common, folder])
-            except ValueError:
-                return ""
-            inside = os.path.join(common, "")
-    return common or ""
-
-
-def _portable(path: str, root: str, inside: str) -> str:
-    """Name a file the same on every machine: from the data set's folder, slashes, NFC."""
-    path = member_as_file(path)
-    if inside and path.startswith(inside) and os.path.normpath(path) == path:
-        name = path[len(inside) :]
-    else:
-        path = os.path.abspath(path)
-        name = os.path.relpath(path, root) if root else path
-    return unicodedata.normalize("NFC", name.replace(os.sep, "/"))

@@ -19,7 +19,9 @@ import numpy.typing as npt
 from auricle.core.errors import DataError
 from auricle.core.types import FloatArray, Label
 from auricle.data.check.report import Finding
+from auricle.data.clips import Clips
 from auricle.data.manifest import Manifest
+from auricle.data.names import clip_names, paths_within
 from auricle.data.wording import listed
 
 Floats = npt.NDArray[np.float64]
@@ -194,25 +196,25 @@ def _doubt(
 def _rows_of(manifest: Manifest, paths: Sequence[str]) -> dict[int, int]:
     """Return the row of the manifest for every scored clip that is in it.
 
-    Clips of one file, or of one name where the data set has moved, are taken in their order.
+    Clips of one file, or of one name where the data set was moved or packed, are taken in their
+    order.
     """
-    for key in (_whole_path, _file_name):
-        places: dict[str, list[int]] = {}
-        wanted = {key(path) for path in paths}
-        for row, clip in enumerate(manifest.clips):
-            if (name := key(clip.path)) in wanted:
-                places.setdefault(name, []).append(row)
+    for names, scored in _named(manifest.columns, paths):
+        places: dict[str, list[int]] = {name: [] for name in scored}
+        for row, name in enumerate(names):
+            if name in places:
+                places[name].append(row)
         waiting = {name: iter(rows) for name, rows in places.items()}
-        found = {at: next(waiting.get(key(path), iter(())), -1) for at, path in enumerate(paths)}
+        found = {at: next(waiting[name], -1) for at, name in enumerate(scored)}
         found = {at: row for at, row in found.items() if row >= 0}
         if found:
             return found
     return {}
 
 
-def _whole_path(path: str) -> str:
-    return os.path.abspath(path)
-
-
-def _file_name(path: str) -> str:
-    return os.path.basename(path)
+def _named(clips: Clips, paths: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Yield names of the clips and of the scored files that can be compared, the surest first."""
+    yield [os.path.abspath(clip.path) for clip in clips], [os.path.abspath(path) for path in paths]
+    names, scored = clip_names(clips), paths_within(paths)
+    yield names, scored
+    yield [name.rpartition("/")[2] for name in names], [name.rpartition("/")[2] for name in scored]

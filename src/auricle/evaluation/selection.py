@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auricle.audio.members import SEPARATOR
 from auricle.core.config import merge, validate
 from auricle.core.errors import ArtifactError, DataError
 from auricle.core.types import Clip
 from auricle.data import Manifest, apply_splits, read_dataset, read_manifest
+from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
+from auricle.data.names import clip_names
 from auricle.runtime.spec import parse_artifact_config
 
 COLUMN_KEYS = ("table", "path", "label", "label_separator", "split", "fold", "group", "audio_root")
@@ -171,25 +172,17 @@ def _matched(run: Sequence[Clip], clips: Sequence[Clip]) -> dict[Place, str | No
     pack of the other, where their paths within it are.
     """
     known = {_place(clip): clip.split for clip in run}
-    if any(_place(clip)[0] in {place[0] for place in known} for clip in clips[:1000]):
+    files = {place[0] for place in known}
+    if any(_place(clip)[0] in files for clip in clips[:1000]):
         return known
-    inside = {name: _place(clip)[0] for name, clip in zip(_names(clips), clips, strict=True)}
+    names = clip_names(Clips.of(clips))
+    inside = {name: _place(clip)[0] for name, clip in zip(names, clips, strict=True)}
     moved: dict[Place, str | None] = {}
-    for name, clip in zip(_names(run), run, strict=True):
+    for name, clip in zip(clip_names(Clips.of(run)), run, strict=True):
         path = inside.get(name)
         if path is not None:
             moved[(path, clip.onset_s, clip.offset_s)] = clip.split
     return moved
-
-
-def _names(clips: Sequence[Clip]) -> list[str]:
-    """Return the paths of clips within their common folder; a pack is a folder of its clips."""
-    paths = [os.path.abspath(clip.path.replace(SEPARATOR, os.sep)) for clip in clips]
-    try:
-        common = os.path.commonpath([os.path.dirname(path) for path in paths])
-    except ValueError:
-        common = os.sep  # several drives
-    return [os.path.relpath(path, common) for path in paths]
 
 
 def _place(clip: Clip) -> Place:

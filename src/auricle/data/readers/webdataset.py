@@ -22,6 +22,7 @@ from auricle.core.errors import DataError
 from auricle.core.types import Clip, Label
 from auricle.data.config import DataConfig
 from auricle.data.manifest import Manifest
+from auricle.data.names import PACKED_NAME
 from auricle.data.packing.plan import clip_of_record
 from auricle.data.packing.shards import INDEX
 from auricle.data.readers import READERS
@@ -145,14 +146,20 @@ def _has_ended(archive: tarfile.TarFile) -> bool:
     return not archive.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0")
 
 
+def _rows_of_ours(path: str, said: Mapping[str, Any]) -> Iterator[Clip]:
+    for row in said["rows"]:
+        clip = clip_of_record(path, row)
+        clip.extra.setdefault(PACKED_NAME, str(said["name"]))  # the first of several packings
+        yield clip
+
+
 def _own_clips(shards: list[Path], sounds: Mapping[str, int]) -> Iterator[Clip]:
     for shard in shards:
         found = 0
         for sound, beside in _samples(shard):
             found += 1
             try:
-                rows = json.loads(beside.get(".json", b""))["rows"]
-                yield from (clip_of_record(join_member(shard, sound), row) for row in rows)
+                yield from _rows_of_ours(join_member(shard, sound), json.loads(beside[".json"]))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise DataError(f"{shard} is damaged: what it says of {sound}: {error}") from None
         if found != sounds.get(shard.name, found):
@@ -212,8 +219,7 @@ class _Foreign:
         fields = _fields(beside)
         own = fields.get("rows")
         if isinstance(own, list) and all(isinstance(row, dict) for row in own):
-            for row in own:  # a shard of ours, without its index
-                clip = clip_of_record(path, row)
+            for clip in _rows_of_ours(path, {"name": "", **fields}):  # of ours, without its index
                 self.several = self.several or len(clip.labels) != 1
                 yield without_columns(clip, self.config)
             return
