@@ -8,6 +8,12 @@ from auricle.core.errors import unknown_name
 from auricle.core.types import FloatArray
 from auricle.core.units import db_to_amplitude
 
+SILENT_PEAK = 1e-4
+"""Largest absolute sample of a silent sound: -80 dB relative to full scale."""
+FULL_SCALE = 0.999
+CLIPPED_SHARE = 1e-3
+"""Of the samples of a clip that is clipped, so many at least are at full scale."""
+
 
 def set_level(
     samples: FloatArray,

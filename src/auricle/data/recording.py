@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from auricle.audio.encoding import to_integers
+from auricle.audio.level import CLIPPED_SHARE, FULL_SCALE
 from auricle.audio.microphone import Microphone
 from auricle.core.errors import DataError
 from auricle.core.types import FloatArray, Label
@@ -28,10 +29,6 @@ Bits = Literal[16, 24]
 
 QUIET_DB = -40.0
 """A clip whose loudest sample lies below is told to be too quiet, dB relative to full scale."""
-FULL_SCALE = 0.999
-CLIPPED_SHARE = 1e-3
-"""Share of samples at full scale from which a clip counts as clipped."""
-
 MOST_LABEL_BYTES = 150
 """Of a label that names a folder and files, which file systems allow 255 bytes."""
 

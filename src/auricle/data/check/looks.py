@@ -6,16 +6,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from auricle.audio.level import CLIPPED_SHARE, SILENT_PEAK
 from auricle.core.types import Clip
 from auricle.data.check.measuring import Measures
 from auricle.data.check.report import Finding, Kind
 from auricle.data.manifest import Manifest
 from auricle.data.wording import case_twins, listed, plural
 
-SILENT_PEAK = 1e-4
-"""Largest absolute sample of a silent clip: -80 dB relative to full scale."""
-CLIPPED_SHARE = 1e-3
-"""Share of samples at full scale from which a clip counts as clipped."""
 DC_OFFSET = 0.02
 LENGTH_RATIO = 4.0
 """How much longer or shorter than the median a clip may be."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio import blocks, load, probe
+from auricle.audio.level import FULL_SCALE
 from auricle.audio.members.h5 import is_changed
 from auricle.core.errors import (
     AudioError,
@@ -26,8 +27,6 @@ from auricle.data.check.records import RECORD, Fault, Measured
 from auricle.data.check.report import Finding
 from auricle.data.fingerprint import Fingerprinter, Landmarks
 from auricle.data.manifest import Manifest
-
-FULL_SCALE = 0.999
 
 _JOINED = 4096
 

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.audio import load
+from auricle.audio.level import SILENT_PEAK
 from auricle.core.errors import AuricleError
 from auricle.core.threads import in_order
 from auricle.core.types import Clip, FloatArray
 from auricle.core.units import seconds_to_samples
-from auricle.data.check.looks import SILENT_PEAK, sides_of
+from auricle.data.check.looks import sides_of
 from auricle.data.check.measuring import Measures
 from auricle.data.check.report import Finding
 from auricle.data.duplicates import Match, correlation, near_duplicates, required_correlation

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from auricle.audio import ClipLimits, load, resample
+from auricle.audio.level import SILENT_PEAK
 from auricle.audio.reading import Channel
 from auricle.core.config import Config, validate
 from auricle.core.types import Clip, FloatArray, Label
@@ -13,8 +14,6 @@ from auricle.core.units import samples_to_seconds, seconds_to_samples
 
 Colour: TypeAlias = Literal["white", "pink", "brown"]
 
-SILENT_PEAK = 1e-4
-"""Largest sample of a sound that is silent: -80 dB of full scale."""
 FADE_S = 0.005
 JOIN_S = 0.05
 """By how much a background overlaps itself where it goes round."""
