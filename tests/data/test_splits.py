@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from auricle.core.errors import DataError
 from auricle.core.types import Clip
-from auricle.data import (
-    DataConfig,
-    Manifest,
-    apply_splits,
-    drawing,
-    fold_names,
-    folds,
-    read_dataset,
-)
+from auricle.data import DataConfig, Manifest, apply_splits, drawing, folds, read_dataset
+from auricle.data.splits import fold_names
 
 CONFIG = DataConfig()
 

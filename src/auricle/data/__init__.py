@@ -4,21 +4,15 @@ from auricle.data.check import CheckReport, Finding, check
 from auricle.data.config import DataConfig
 from auricle.data.cut_plan import CutOptions
 from auricle.data.cutting import CutResult, cut
-from auricle.data.demo import DemoData, demo_dataset
-from auricle.data.manifest import (
-    SPLITS,
-    Manifest,
-    require_trainable,
-    unit_of,
-)
+from auricle.data.manifest import SPLITS, Manifest, require_trainable, unit_of
 from auricle.data.manifest_files import read_manifest, write_manifest
 from auricle.data.overview import Overview, draw_clips, survey, thumbnails
-from auricle.data.packing import Pack, PackOptions, first_clips, open_pack, pack
+from auricle.data.packing import PackOptions, first_clips, open_pack, pack
 from auricle.data.readers import READERS, read_dataset
-from auricle.data.splits import apply_splits, fold_names, folds
-from auricle.data.submission import Submission, open_submission
+from auricle.data.splits import apply_splits, folds
+from auricle.data.submission import open_submission
 from auricle.data.tables import table_writer, write_table
-from auricle.data.targets import FrameGrid, gather_labels, read_targets, write_targets
+from auricle.data.targets import read_targets
 
 __all__ = [
     "READERS",
@@ -27,23 +21,16 @@ __all__ = [
     "CutOptions",
     "CutResult",
     "DataConfig",
-    "DemoData",
     "Finding",
-    "FrameGrid",
     "Manifest",
     "Overview",
-    "Pack",
     "PackOptions",
-    "Submission",
     "apply_splits",
     "check",
     "cut",
-    "demo_dataset",
     "draw_clips",
     "first_clips",
-    "fold_names",
     "folds",
-    "gather_labels",
     "open_pack",
     "open_submission",
     "pack",
@@ -57,5 +44,4 @@ __all__ = [
     "unit_of",
     "write_manifest",
     "write_table",
-    "write_targets",
 ]
