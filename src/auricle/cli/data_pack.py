@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from auricle.cli.datasets import data_config, rows_left_out, say_notes, warn_left_out
 from auricle.cli.files import check_folder
 from auricle.cli.flags import NO_DATA_FLAGS, DataFlags
 from auricle.cli.outcome import say_next, skip_status, start_reporter
@@ -123,24 +124,22 @@ def pack(
     quiet
         Say nothing but errors and the result.
     """
-    from auricle.api import data_section
-    from auricle.core.config import nest, validate
-    from auricle.data import DataConfig, first_clips, read_dataset
+    from auricle.core.config import nest
+    from auricle.data import first_clips, read_dataset
     from auricle.data import pack as pack_manifest
     from auricle.data.packing import check_pack_output
 
     check_folder(output.parent)
     check_pack_output(output, force=force)
     flags = read.dotted()
-    config = validate(DataConfig, data_section(flags), prefix="data")
+    config = data_config(flags)
     options = how.options(config)
     encoder = how.encoder(nest(flags).get("frontend", {}))
     manifest = read_dataset(data, config)
     if how.limit is not None:
         manifest = first_clips(manifest, how.limit)
     reporter = start_reporter(quiet)
-    for note in manifest.notes:
-        reporter.say(f"data: {note}")
+    say_notes(manifest, reporter)
     report = pack_manifest(
         manifest,
         output,
@@ -157,13 +156,9 @@ def _tell(
     report: "PackReport", manifest: "Manifest", options: "PackOptions", reporter: Reporter
 ) -> int:
     """Say what was packed and what was not; return how many clips were skipped."""
-    for path, reason in report.bad:
-        reporter.warn(f"skipped{'' if path in reason else f' {path}'}: {reason}")
-    for line in (*manifest.missing, *manifest.rejected):
-        reporter.warn(f"skipped: {line}")
-    skipped = len(report.bad) + len(manifest.missing) + len(manifest.rejected)
-    if skipped:
-        reporter.warn(f"{skipped:,} clips were skipped")
+    bad = [reason if path in reason else f"{path}: {reason}" for path, reason in report.bad]
+    left_out = [*bad, *rows_left_out(manifest)]
+    warn_left_out(left_out, reporter, "clips")
     if report.over:
         done = {"clip": "these were clipped", "scale": "the clips were scaled down"}[options.peaks]
         reporter.warn(f"{report.over:,} clips had samples beyond full scale: {done}")
@@ -175,4 +170,4 @@ def _tell(
         f"{report.clips:,} clips at {report.sample_rate} Hz, {report.size_bytes / 1e6:.1f} MB, "
         f"read back and compared: {report.output}"
     )
-    return skipped
+    return len(left_out)
