@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import hypothesis
@@ -114,6 +116,39 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def serve_http() -> Iterator[Callable[..., str]]:
+    """Start servers on this machine: `serve_http(handler)` gives the address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(handler: Callable[..., BaseHTTPRequestHandler]) -> str:
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def serve_answers(serve_http) -> Callable[[Callable[[BaseHTTPRequestHandler], None]], str]:
+    """Start a server on this machine whose answers a function sends; give its address."""
+
+    def start(answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return serve_http(Handler)
+
+    return start
 
 
 class FakeSound:

@@ -1,10 +1,8 @@
 """Classifiers of the hub and folders of transformers, through `auricle.load`."""
 
 import importlib
-import threading
-from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +32,14 @@ class Hub(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch) -> Iterator[Path]:
+def hub(tmp_path, monkeypatch, serve_http) -> Path:
     """The folder that a hub on this machine serves as `owner/name`."""
     folder = tmp_path / "served"
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HF_ENDPOINT", serve_http(partial(Hub, directory=str(folder))))
     monkeypatch.setenv("AURICLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    yield folder
-    server.shutdown()
-    server.server_close()
+    return folder
 
 
 def save_tiny(folder: Path) -> None:

@@ -2,10 +2,8 @@
 
 import importlib
 import json
-import threading
-from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 import torch
@@ -181,18 +179,12 @@ class Hub(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(folder, tmp_path, monkeypatch) -> Iterator[list[str]]:
-    """A hub on this machine with the repository `owner/name`; yields what was asked of it."""
+def hub(folder, tmp_path, monkeypatch, serve_http) -> list[str]:
+    """A hub on this machine with the repository `owner/name`: what was asked of it."""
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, asked, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("HF_ENDPOINT", serve_http(partial(Hub, asked, directory=str(folder))))
     monkeypatch.setenv("AURICLE_CACHE", str(tmp_path / "cache"))
-    yield asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return asked
 
 
 def test_a_checkpoint_is_fetched_from_the_hub_once(hub, folder):

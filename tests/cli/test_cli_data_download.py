@@ -1,10 +1,9 @@
 """`auricle data download` as people use it."""
 
 import hashlib
-import threading
 import zipfile
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
@@ -20,7 +19,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def beeps(tone_folder, tmp_path, monkeypatch):
+def beeps(tone_folder, serve_http, tmp_path, monkeypatch):
     """A data set `beeps` on a server of this machine."""
     (tmp_path / "www").mkdir()
     path = tmp_path / "www" / "beeps.zip"
@@ -28,16 +27,11 @@ def beeps(tone_folder, tmp_path, monkeypatch):
         for sound in tone_folder.rglob("*.wav"):
             archive.write(sound, f"beeps-master/{sound.relative_to(tone_folder).as_posix()}")
     handler = partial(Quiet, directory=str(path.parent))
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
-    url = f"http://127.0.0.1:{listening.server_port}/beeps.zip"
+    url = f"{serve_http(handler)}/beeps.zip"
     file = File(url, 1, Checksum("sha256", hashlib.sha256(path.read_bytes()).hexdigest()))
     about = About("tones", licence="CC BY 9.9", citation="Nobody, 2026", home="https://example.org")
     known = {"beeps": Archive(about, (Package((file,), strip=1),), 1), **catalogue.archives()}
     monkeypatch.setattr(catalogue, "archives", lambda: known)
-    yield
-    listening.shutdown()
-    listening.server_close()
 
 
 def test_a_data_set_is_fetched_and_can_be_used(beeps, done, tmp_path):

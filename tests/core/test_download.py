@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -61,22 +61,14 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(serve_answers) -> Server:
     state = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.answer(self)
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        state.answer(handler)  # looked up each time: tests replace it
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
-    state.url = f"http://127.0.0.1:{listening.server_port}/Cnn14_mAP%3D0.431.pth?download=1"
-    yield state
-    listening.shutdown()
-    listening.server_close()
+    state.url = f"{serve_answers(answer)}/Cnn14_mAP%3D0.431.pth?download=1"
+    return state
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 import csv
 import subprocess
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from auricle.core.errors import DataError
-from auricle.data import demo, demo_dataset
+from auricle.data import demo
+from auricle.data.demo import demo_dataset
 
 SOUNDS = {
     "001 - Dog bark/1-100032-A.ogg": b"woof",
@@ -38,30 +38,19 @@ def checksum(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., str]]:
+def serve(serve_answers) -> Callable[..., str]:
     """Serve bytes over HTTP: `serve(content, stated=length it claims)` gives the URL."""
-    servers = []
 
     def start(content: bytes, *, stated: int | None = None, status: int = 200) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(stated or len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(status)
+            handler.send_header("Content-Length", str(stated or len(content)))
+            handler.end_headers()
+            handler.wfile.write(content)
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
+        return f"{serve_answers(answer)}/esc10.zip"
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/esc10.zip"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    return start
 
 
 @pytest.fixture
