@@ -144,6 +144,15 @@ def test_scores_of_the_files_fit_their_pack(make_manifest, packed: bool):
     assert found == wanted
 
 
+@pytest.mark.parametrize("value", [np.nan, -0.1, 7.0, np.inf])
+def test_scores_that_are_no_probabilities_are_refused(make_manifest, value: float):
+    scores = np.array([[0.5, 0.5], [0.5, value]])
+    table = Table(("a", "b"), ("1.wav", "2.wav"), np.array([0, 1]), scores)
+    clips = [Clip("1.wav", ("a",)), Clip("2.wav", ("b",))]
+    with pytest.raises(DataError, match=rf"probabilities.*those of 2\.wav are 0\.5, {value:g}"):
+        list(label_errors(make_manifest(clips), table))
+
+
 def test_scores_of_other_clips_are_refused(make_manifest):
     table = Table(("a", "b"), ("/x/1.wav",), np.array([0]), np.array([[0.5, 0.5]]))
     with pytest.raises(DataError, match="of other clips"):

@@ -140,15 +140,22 @@ def label_errors(manifest: Manifest, scores: Scores) -> Iterator[Finding]:
     """Yield clips whose labels the scores contradict, the clearest cases first.
 
     Clips whose labels were changed since the scores were made are passed over. Raises `DataError`
-    where the scores are of other clips.
+    where the scores are of other clips or are no probabilities.
     """
+    if not len(scores.paths):
+        raise DataError("the table of scores has no rows")
     rows = _rows_of(manifest, scores.paths)
     if not rows:
         raise DataError(
             f"the table of scores is of other clips: none of its {len(scores.paths):,} paths, such "
-            f"as {next(iter(scores.paths), 'none')}, is in the data set"
+            f"as {scores.paths[0]}, is in the data set"
         )
     probability = np.asarray(scores.probabilities, np.float64)
+    if odd := np.flatnonzero(~((probability >= 0) & (probability <= 1)).all(axis=1)).tolist():
+        raise DataError(
+            f"scores must be probabilities from 0 to 1, and those of {scores.paths[odd[0]]} are "
+            f"{', '.join(f'{value:g}' for value in probability[odd[0]])}"
+        )
     suspects = suspect_labels(scores.targets, probability)
     found: list[tuple[float, Finding]] = []
     for at in np.flatnonzero(suspects if suspects.ndim == 1 else suspects.any(axis=1)).tolist():
