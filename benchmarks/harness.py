@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -115,15 +116,28 @@ def peak_mb_and_s(line: Sequence[str | Path], threads: int = 2) -> tuple[float, 
     What the process says goes to standard error, so that it is seen.
     """
     words = [str(word) for word in line]
-    start = time.perf_counter()
-    process = subprocess.Popen(words, env=environment(threads), stdout=sys.stderr)
-    # wait4 gives the usage of this child alone; RUSAGE_CHILDREN that of the largest so far.
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)} ended with status {process.returncode}")
-    return usage.ru_maxrss * MAXRSS_BYTES / 1e6, seconds
+    with tempfile.NamedTemporaryFile("r") as measured:
+        watched = [sys.executable, "-c", _WATCH, measured.name, *words]
+        status = subprocess.run(
+            watched, env=environment(threads), stdout=sys.stderr, check=False
+        ).returncode
+        if status:
+            raise SystemExit(f"{' '.join(words)} ended with status {status}")
+        peak, seconds = json.load(measured)
+    return peak * MAXRSS_BYTES / 1e6, seconds
+
+
+# The peak of a process begins with that of the one that started it: a small one does so here.
+# wait4 gives the usage of this child alone; RUSAGE_CHILDREN that of the largest so far.
+_WATCH = """
+import json, os, sys, time
+start = time.perf_counter()
+pid = os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([usage.ru_maxrss, time.perf_counter() - start], file)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def saved_classifier(folder: Path, *options: str | Path) -> Path:
