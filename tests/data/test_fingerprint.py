@@ -59,6 +59,18 @@ def test_silence_before_moves_landmarks_and_adds_none(sound):
     assert sum(mark in placed for mark in old) / len(old) > 0.9
 
 
+def test_a_short_sound_that_was_padded_keeps_its_landmarks(sound):
+    """A spoken word of half a second, padded to three: it had too few peaks left to be known."""
+    word = sound[: RATE_HZ // 2] * np.hanning(RATE_HZ // 2).astype(np.float32)
+    hops = 50
+    before, after = (np.zeros(count, np.float32) for count in (hops * HOP_SAMPLES, 2 * RATE_HZ))
+    alone, alone_bins = times_and_bins(fingerprint(word, RATE_HZ))
+    padded, bins = times_and_bins(fingerprint(np.concatenate([before, word, after]), RATE_HZ))
+    moved = set(zip(alone + hops * STEPS_PER_HOP, alone_bins, strict=True))
+    assert len(moved) >= 30
+    assert len(moved & set(zip(padded, bins, strict=True))) >= 0.8 * len(moved)
+
+
 def test_a_tone_burst_lies_where_it_sounds():
     samples = np.zeros(3 * RATE_HZ, np.float32)
     at = np.arange(2048)

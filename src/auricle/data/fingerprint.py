@@ -35,8 +35,8 @@ _NEAR = (8, 5)
 """A peak is the largest value within this many bins and frames on every side..."""
 _NEAR_IF_SHORT = (4, 3)
 _SHORT_FRAMES = 94
-"""... or within so many in a sound below 1.5 s, which would have too few: its peaks hold those
-that it would have as part of a longer one."""
+"""... or within so many where less than 1.5 s sound, which would have too few: these peaks hold
+those that the sound would have as part of a longer one."""
 
 _STRETCH_FRAMES = 31  # half a second
 _PEAKS_PER_STRETCH = 12
@@ -88,7 +88,8 @@ class Fingerprinter:
         if len(samples) >= _WINDOW:
             stop = None if end is None else (end + _NEAR[1] - 1) * HOP_SAMPLES + _WINDOW
             level = _log_power(samples[:stop])
-            short = frames is None and not self._first_frame and len(level) < _SHORT_FRAMES
+            whole = frames is None and not self._first_frame
+            short = whole and _sounding_frames(level) < _SHORT_FRAMES
             found = _peaks(level, self._lead, end, _NEAR_IF_SHORT if short else _NEAR)
             found[0] += self._first_frame * STEPS_PER_HOP
             self._found.append(_pack(*found))
@@ -132,12 +133,23 @@ def _log_power(samples: FloatArray) -> FloatArray:
     return np.log(np.maximum(power, np.float32(1e-10)))
 
 
+def _floor(level: FloatArray) -> float:
+    """Return the level below which nothing counts as sound."""
+    return max(float(level.max()) - _DEEPEST, _FAINTEST)
+
+
+def _sounding_frames(level: FloatArray) -> int:
+    """Count the frames with sound: what was padded with silence is as short as it was."""
+    level = level[:, _LOWEST_BIN:]
+    return int(np.count_nonzero(level.max(axis=1) > _floor(level)))
+
+
 def _peaks(
     level: FloatArray, first: int, end: int | None, near: tuple[int, int]
 ) -> list[npt.NDArray[np.int64]]:
     """Return times (in steps) and bins of the peaks among the frames `first` to `end`."""
     level = level[:, _LOWEST_BIN:]
-    floor = max(float(level.max()) - _DEEPEST, _FAINTEST)
+    floor = _floor(level)
     summit = _running_max(_running_max(level, near[0], 1), near[1], 0)
     is_peak = (level == summit) & (level > floor)
     is_peak[:, [0, -1]] = False  # the edge of the spectrum is no summit

@@ -22,7 +22,7 @@ from auricle.core.writing import WriteError
 from auricle.data.check.records import RECORD, Fault, Measured
 
 _APPLICATION = 0x61757263  # "aurc", SQLite's mark of whose file it is
-_VERSION = 1
+_VERSION = 2
 """Is raised where a measurement or the fingerprint changes: older caches are then emptied."""
 
 _COMMIT_EVERY_S = 2.0
