@@ -104,7 +104,9 @@ def test_the_worst_come_first_and_one_set_of_clips_once(tmp_path: Path, noise):
         Clip(noise("z.wav", 3), ("b",)),
     ]
     page = page_of(tmp_path, rows)
-    order = [page.text.index(words) for words in ("error: leak", "error: two labels", "warning: clipped")]
+    order = [
+        page.text.index(words) for words in ("error: leak", "error: two labels", "warning: clipped")
+    ]
     assert order == sorted(order)
     # A leak, two labels and a duplicate are one suspect with two players; the loud one has one.
     assert len(page.sources("audio")) == 3
