@@ -53,10 +53,11 @@ NOT_MEASURED = """\
 - ESC-10 from its public repository, as `auricle demo` fetches it, was tested against a server on
   the same machine with the same 400 files, not against the real one.
 - The readers of FSD50K, Common Voice, AudioSet (weak and strong) and DESED were not run on their
-  archives' own tables, nor Speech Commands on its second version: none could be had. They are marked
-  experimental where readers are listed, and follow cited listings. No archive was downloaded from its
-  real address; `auricle data download` was tested against a server on the same machine.
-- `auricle record` was run against PortAudio with a file in the place of a microphone, never a real one.
+  archives' own tables, nor Speech Commands on its second version: none could be had. They are
+  marked experimental where readers are listed, and follow cited listings. No archive was downloaded
+  from its real address; `auricle data download` was tested against a server on the same machine.
+- `auricle record` was run against PortAudio with a file in the place of a microphone, never against
+  a real one.
 - Near duplicates were searched among 20,000 sounds; what is said of a million is an extrapolation.
 - Folds 2 and 5 of ESC-10 served as inner validation when the recipe was chosen. As test folds they
   were never looked at before the run above, but they are not untouched.

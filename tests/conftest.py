@@ -1,6 +1,7 @@
 """Shared fixtures: real data where `AURICLE_DATA` names it, and small sounds made on the spot."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,12 @@ import soundfile
 # A busy machine is no failure; in CI the same examples come every time.
 hypothesis.settings.register_profile("auricle", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("auricle")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the tests of it where a shell started them in the background, deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
