@@ -219,6 +219,15 @@ def test_crossval_judges_every_clip_once(done, tone_folder, tmp_path):
     done("predict", folder / "fold_1", next(tone_folder.glob("low/*.wav")))
 
 
+def test_crossval_says_that_the_datas_own_folds_count(done, tone_folder, tmp_path):
+    table = tmp_path / "clips.csv"
+    sounds = sorted(tone_folder.glob("*/*.wav"))
+    rows = [f"{path},{path.parent.name},{at % 2}" for at, path in enumerate(sounds)]
+    table.write_text("\n".join(["path,label,fold", *rows]))
+    outcome = done("crossval", table, *TINY, "--epochs", 1, "--output", tmp_path / "folds")
+    assert "the data set has 2 folds of its own, which are taken in place of 5" in outcome.err
+
+
 def test_config_reads_back_unchanged(done, tmp_path):
     words = ("--model", "cnn6_tiny", "--train.learning_rate", "1e-5", "--augment.preset", "speech")
     text = done("config", *words, "--seed", 7, "--data.label", "Art: ä").out

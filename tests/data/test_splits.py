@@ -176,6 +176,23 @@ def test_stretches_of_one_file_stay_together(make_manifest):
     assert all(manifest.split_sizes().values())
 
 
+def test_a_recording_whose_stretches_come_apart_is_named(make_manifest):
+    # Two speakers in each recording: to keep one whole is to part the other.
+    clips = [
+        Clip(f"/d/{at // 2}.wav", ("ab"[at % 2],), at % 2, at % 2 + 1.0, group=f"speaker {at}")
+        for at in range(40)
+    ]
+    (note,) = [
+        note
+        for note in apply_splits(make_manifest(clips, group_declared=True), CONFIG, 0).notes
+        if "both sides" in note
+    ]
+    assert re.search(r"the file '/d/\d+\.wav' has clips in '\w+' and in '\w+'", note)
+    whole = [replace(clip, group=clip.path) for clip in clips]
+    notes = apply_splits(make_manifest(whole, group_declared=True), CONFIG, 0).notes
+    assert not any("both sides" in note for note in notes)
+
+
 def test_multi_label_clips_are_stratified_too(make_manifest):
     rng = random.Random(0)
     shares = {"a": 0.5, "b": 0.2, "rare": 0.05}

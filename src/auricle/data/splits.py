@@ -62,7 +62,7 @@ def apply_splits(manifest: Manifest, config: DataConfig, seed: int) -> Manifest:
         parts = _draw(clips, parts, VALIDATION, share, seed)
         notes.append(f"{share:.0%} of the training clips were drawn for validation (seed {seed})")
     result = replace(manifest, clips=clips.having(splits=parts))
-    return result.noting(*notes, *_gaps(result))
+    return result.noting(*notes, *_gaps(result), *_shared_files(result.columns, parts))
 
 
 def folds(
@@ -216,6 +216,19 @@ def _refuse_leaks(clips: Clips, parts: Numbered, what: str = "splits") -> None:
         f"the {kind} '{name}' is in two {what}, '{sides[0]}' and '{sides[1]}', so that a figure "
         f"measured there would be too good. {remedy}"
     )
+
+
+def _shared_files(clips: Clips, parts: Numbered) -> list[str]:
+    """Write a note where stretches of one file, of groups of their own, came to stand apart."""
+    leak = first_leak(*clips.paths.factorise(), parts.codes)
+    if leak is None:
+        return []
+    sides = [parts.values[parts.codes[row]] for row in reversed(leak)]
+    return [
+        f"the file '{clips.paths.block(leak[0], leak[0] + 1)[0]}' has clips in '{sides[0]}' and in "
+        f"'{sides[1]}': one recording on both sides makes a figure too good. A group that holds "
+        "whole files (--data.group COLUMN) keeps it together"
+    ]
 
 
 def first_leak(

@@ -57,6 +57,11 @@ def cross_validate(
     if speaks:
         _check_folder(folder, resume=resume, force=force)
     manifest, names = make_folds(manifest, config.data, config.train.seed, folds)
+    if len(names) != folds:
+        reporter.say(
+            f"the data set has {len(names)} folds of its own, which are taken in place of {folds}; "
+            "--data.fold none makes new ones"
+        )
     plans = _plan(manifest, config, names)
     bad: dict[str, BadClip] = {}
     for number, (name, (fold, fold_config)) in enumerate(plans.items(), start=1):
