@@ -15,6 +15,7 @@ help:
 	@echo "make docs        build the documentation into site/"
 	@echo "make bench-page  write the measured figures into docs/benchmarks.md and the front pages"
 	@echo "make models-page write the table of networks into docs/models.md"
+	@echo "make readers-page, make augmentation-page: the same for docs/data-readers.md, docs/augmentation.md"
 	@echo "make format      rewrite the sources in the house style"
 
 setup:
