@@ -19,11 +19,13 @@ def in_order(
     items: Iterable[Item],
     workers: int | None = None,
     *,
+    ahead: int = _AHEAD,
     stop: threading.Event | None = None,
 ) -> Generator[tuple[Item, Result], None, None]:
     """Run `function` over items in threads and yield each with its result, a few ahead only.
 
-    `workers` is one per processor where it is None. After an error or an interrupt, or where the
+    `workers` is one per processor where it is None, and `ahead` how many items for each of them
+    wait or are done; fewer where results are large. After an error or an interrupt, or where the
     generator is closed, nothing more is begun, and `stop` is set for functions that take long:
     they are waited for.
     """
@@ -32,7 +34,7 @@ def in_order(
     rest = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for item in islice(rest, workers * _AHEAD):
+            for item in islice(rest, workers * ahead):
                 waiting.append((item, pool.submit(function, item)))
             while waiting:
                 item, future = waiting.popleft()

@@ -1,7 +1,7 @@
 """Decoded clips: read, resampled and kept in memory where they fit."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeVar
@@ -12,18 +12,19 @@ import torch
 from auricle import audio
 from auricle.core.errors import AudioError, DataError
 from auricle.core.reporting import Reporter
+from auricle.core.threads import in_order
 from auricle.core.types import Clip, FloatArray, Waveform
 from auricle.core.units import seconds_to_samples
 from auricle.data.clips import Clips
 from auricle.data.config import DataConfig
-from auricle.runtime.readahead import read_ahead
 
 BYTES_PER_SAMPLE = 4
 SLACK_SAMPLES = 16  # per clip: resampling may give a few more than measured
 MOST_READERS = 4  # of whole clips ahead of the network: they may be long
+AHEAD = 2  # clips a reader that wait: they may be long
 
-S = TypeVar("S")
-T = TypeVar("T")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,16 @@ class ClipStore:
         `shared` puts the sound where loader processes can read it; `budget_mb` takes the place of
         the configured `cache_mb`.
         """
-        lengths, bad = self._measure(reporter)
-        self._keep([index for index, length in enumerate(lengths) if length is not None])
-        self._lengths = [length for length in lengths if length is not None]
+        self._lengths, bad = self._try_all(
+            "measuring clips", self._measure_one, self.clips, reporter
+        )
         total_mb = sum(self._lengths) * BYTES_PER_SAMPLE / 1e6
         if total_mb <= (self.data.cache_mb if budget_mb is None else budget_mb):
             bad += self._fill_cache(reporter, shared=shared)
         if self.data.limits:
-            bad += self._find_parts(reporter)
+            indices = range(len(self.clips))
+            self._parts, below = self._try_all("trimming clips", self._try_part, indices, reporter)
+            bad += below
         return bad
 
     def length(self, index: int) -> int:
@@ -109,7 +112,8 @@ class ClipStore:
         if self._cache is not None:
             yield from ((self.clips[index], get(index)) for index in indices)
             return
-        for index, sound in _in_threads(get, indices, min(MOST_READERS, _processors())):
+        readers = min(MOST_READERS, os.cpu_count() or 1)
+        for index, sound in in_order(get, indices, readers, ahead=AHEAD):
             yield self.clips[index], sound
 
     def stretch(self, index: int, start: int, length: int) -> FloatArray:
@@ -137,18 +141,27 @@ class ClipStore:
             allow_truncated=self.data.allow_truncated,
         )
 
-    def _measure(self, reporter: Reporter) -> tuple[list[int | None], list[BadClip]]:
-        lengths: list[int | None] = []
+    def _try_all(
+        self,
+        what: str,
+        function: Callable[[Item], Found | AudioError],
+        items: Iterable[Item],
+        reporter: Reporter,
+    ) -> tuple[list[Found], list[BadClip]]:
+        """Return what `function` finds of each clip (its `items`, in order); drop the bad ones."""
+        good: list[int] = []
+        found: list[Found] = []
         bad: list[BadClip] = []
-        with reporter.progress("measuring clips", len(self.clips)) as progress:
-            for clip, measured in _in_threads(self._measure_one, self.clips, _processors()):
+        with reporter.progress(what, len(self.clips)) as progress:
+            for index, (_, one) in enumerate(in_order(function, items, ahead=AHEAD)):
                 progress.advance()
-                if isinstance(measured, AudioError):
-                    bad.append(BadClip(clip.path, str(measured)))
-                    lengths.append(None)
+                if isinstance(one, AudioError):
+                    bad.append(BadClip(self.clips[index].path, str(one)))
                 else:
-                    lengths.append(measured)
-        return lengths, bad
+                    good.append(index)
+                    found.append(one)
+        self._keep(good)
+        return found, bad
 
     def _measure_one(self, clip: Clip) -> int | AudioError:
         try:
@@ -168,8 +181,8 @@ class ClipStore:
         cache = _buffer(sum(self._lengths) + SLACK_SAMPLES * len(self.clips), shared=shared)
         end = 0
         with reporter.progress("decoding clips", len(self.clips)) as progress:
-            sounds = _in_threads(self._try_read, range(len(self.clips)), _processors())
-            for index, sound in sounds:
+            indices = range(len(self.clips))
+            for index, sound in in_order(self._try_read, indices, ahead=AHEAD):
                 progress.advance()
                 if isinstance(sound, AudioError):
                     bad.append(BadClip(self.clips[index].path, str(sound)))
@@ -186,26 +199,6 @@ class ClipStore:
         self._lengths = lengths
         self._starts = [0, *accumulate(lengths)][:-1]
         self._cache = cache
-        return bad
-
-    def _find_parts(self, reporter: Reporter) -> list[BadClip]:
-        """Find what counts of each clip under the limits; drop and return those below them."""
-        bad: list[BadClip] = []
-        good: list[int] = []
-        parts: list[tuple[int, int]] = []
-        with reporter.progress("trimming clips", len(self.clips)) as progress:
-            found = _in_threads(self._try_part, range(len(self.clips)), _processors())
-            for index, part in found:
-                progress.advance()
-                if isinstance(part, AudioError):
-                    bad.append(BadClip(self.clips[index].path, str(part)))
-                else:
-                    good.append(index)
-                    parts.append(part)
-        self._keep(good)
-        self._lengths = [self._lengths[index] for index in good]
-        self._starts = [self._starts[index] for index in good] if self._starts else []
-        self._parts = parts
         return bad
 
     def _try_part(self, index: int) -> tuple[int, int] | AudioError:
@@ -225,21 +218,8 @@ class ClipStore:
 
     def _keep(self, indices: list[int]) -> None:
         self.clips = self.clips.select(np.array(indices, np.int64))
-
-
-def _in_threads(
-    function: Callable[[S], T], items: Sequence[S], threads: int
-) -> Iterator[tuple[S, T]]:
-    """Yield each item, in order, with what `function` makes of it; a few are in the making."""
-    for item, made in read_ahead(
-        items, lambda item: (function(item),), threads=threads, ahead=2 * threads
-    ):
-        for value in made:
-            yield item, value
-
-
-def _processors() -> int:
-    return os.cpu_count() or 1
+        self._lengths = [self._lengths[index] for index in indices] if self._lengths else []
+        self._starts = [self._starts[index] for index in indices] if self._starts else []
 
 
 def _buffer(samples: int, *, shared: bool) -> torch.Tensor:
