@@ -4,7 +4,6 @@ python tools/models_page.py            # write the page
 python tools/models_page.py --check    # fail where the page says anything else
 """
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from auricle.artifact.catalogue import Entry, Wanted, candidates, entries
 from auricle.cli.models import AUDIOSET_CLASSES, HEADER, UNVERIFIED, row_of
+from pages import write_or_check
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "models.md"
@@ -50,20 +50,12 @@ All numbers are counted by running the network on tensors without values, with a
 
 def main() -> int:
     """Write the page, or check it; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="fail where the page differs")
-    check = parser.parse_args().check
     wanted = Wanted()
-    text = render(list(entries(candidates(wanted), wanted, AUDIOSET_CLASSES)))
-    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if text == old:
-        return 0
-    if check:
-        print("docs/models.md differs from the networks; run: make models-page", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    print("wrote docs/models.md")
-    return 0
+
+    def fill(text: str) -> str:
+        return render(list(entries(candidates(wanted), wanted, AUDIOSET_CLASSES)))
+
+    return write_or_check(PAGE, fill, "models-page", __doc__ or "")
 
 
 def render(listed: Sequence[Entry]) -> str:

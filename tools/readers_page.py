@@ -4,41 +4,23 @@ python tools/readers_page.py            # write the page
 python tools/readers_page.py --check    # fail where the page says anything else
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from auricle.core.errors import AuricleError
 from auricle.data.readers import READERS, reader_names
+from pages import fill_between, write_or_check
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data-readers.md"
-START, END = "<!-- readers -->\n", "<!-- /readers -->"
 
 
 def main() -> int:
     """Write or check the page; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="fail where the page differs")
-    check = parser.parse_args().check
-    text = PAGE.read_text(encoding="utf-8")
-    filled = fill(text)
-    if text == filled:
-        return 0
-    if check:
-        print("docs/data-readers.md differs; run: make readers-page", file=sys.stderr)
-        return 1
-    PAGE.write_text(filled, encoding="utf-8")
-    print(f"wrote {PAGE.name}")
-    return 0
+    return write_or_check(PAGE, fill, "readers-page", __doc__ or "")
 
 
 def fill(text: str) -> str:
     """Return the page with the list of readers as it is now between its marks."""
-    before, found, rest = text.partition(START)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise AuricleError(f"{PAGE} has lost the marks {START.strip()} and {END}")
-    return f"{before}{START}{table()}{END}{after}"
+    return fill_between(text, "readers", table())
 
 
 def table() -> str:

@@ -1,6 +1,5 @@
 """The page of networks is what is counted; `make check` compares all of it."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,13 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("models_page", ROOT / "tools" / "models_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def page(load_tool) -> ModuleType:
+    return load_tool("models_page")
 
 
 def test_a_network_is_a_row_of_its_family(page):
