@@ -32,8 +32,7 @@ def rows_left_out(manifest: "Manifest", *, strict: bool = False) -> list[str]:
     """Return a line for every row that cannot be used; `strict` raises the first as `DataError`."""
     from auricle.data.wording import plural
 
-    lines = [f"{path}: the file does not exist" for path in manifest.missing]
-    lines += manifest.rejected
+    lines = [line for _, line in manifest.unusable()]
     if lines and strict:
         raise DataError(
             f"--strict: {plural(len(lines), 'row')} cannot be used, the first: {lines[0]}"

@@ -99,6 +99,11 @@ class Manifest:
         sizes = dict(zip(column.values, counts, strict=True))
         return {split: sizes.get(split, 0) for split in SPLITS}
 
+    def unusable(self) -> list[tuple[str, str]]:
+        """Return path (`""` where there is none to name) and reason of every row left out."""
+        missing = [(path, f"{path}: the file does not exist") for path in self.missing]
+        return missing + [("", line) for line in self.rejected]
+
     def noting(self, *notes: str) -> "Manifest":
         """Return the manifest with further notes."""
         return replace(self, notes=(*self.notes, *notes))

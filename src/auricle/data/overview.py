@@ -121,8 +121,7 @@ def survey(
         sample_rates=_counted(info.sample_rate for info in _good(infos)),
         channels=_counted(info.channels for info in _good(infos)),
         bad=(
-            *(f"{path}: the file does not exist" for path in manifest.missing),
-            *manifest.rejected,
+            *(line for _, line in manifest.unusable()),
             *bad,
         ),
     )

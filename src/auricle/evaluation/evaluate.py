@@ -92,8 +92,7 @@ def _tell(manifest: Manifest, reporter: Reporter, *, strict: bool) -> list[str]:
     """Say how the data were read; return the rows that cannot be used, each a line."""
     for note in manifest.notes:
         reporter.say(f"data: {note}")
-    bad = [f"{path}: the file does not exist" for path in manifest.missing]
-    bad += manifest.rejected
+    bad = [line for _, line in manifest.unusable()]
     if strict and bad:
         raise DataError(bad[0])
     for line in bad:

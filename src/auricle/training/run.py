@@ -194,8 +194,7 @@ def _prepare_stores(
 ) -> tuple[dict[str, ClipStore | FeatureStore], list[BadClip]]:
     """Decode what fits the memory: training clips first. The main process alone judges."""
     stores: dict[str, ClipStore | FeatureStore] = {}
-    bad = [BadClip(path, f"{path}: the file does not exist") for path in manifest.missing]
-    bad += [BadClip("", line) for line in manifest.rejected]
+    bad = [BadClip(path, line) for path, line in manifest.unusable()]
     total = len(bad)
     left_mb = config.data.cache_mb / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     for split in SPLITS if accelerator.is_main_process else ("train",):
